@@ -19,6 +19,7 @@ pub mod limit;
 pub mod page;
 pub mod permission;
 pub mod plan;
+pub mod reference;
 pub mod secret;
 pub mod snapshot;
 pub mod state;
