@@ -1,0 +1,21 @@
+//! Start-up and observation for black-box tests: throw-away Postgres and Redis,
+//! the real `gatewright` binary, an upstream that records what reaches it, and a
+//! small HTTP client.
+//!
+//! This crate knows Gatewright only as an outsider does: by its command line,
+//! its ready line and its addresses. It uses no other crate of the workspace.
+//! Start reading in [`server`], then [`http`] and [`echo`].
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "used by tests alone: a start-up that fails is the failed test, with its text"
+)]
+
+pub mod echo;
+pub mod faulty;
+pub mod http;
+pub mod postgres;
+pub mod process;
+pub mod redis;
+pub mod server;
+pub mod wait;
