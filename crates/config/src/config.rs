@@ -149,8 +149,10 @@ fn reader<'a>(flags: &'a Given, environment: &'a Environment) -> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use gatewright_model::time::SystemEntropy;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::key::{KEYS, Kind};
     use crate::master_key::MasterKeyError;
     use crate::roles::Role;
 
@@ -329,5 +331,22 @@ mod tests {
         let pairs = Environment::from_pairs(environment);
         let flags = args(&[("database-url", "postgres://zoe:hunter2@db/gw")]);
         assert!(!format!("{pairs:?}{flags:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_forges_a_line_or_leaks(index in 0..KEYS.len(), text in "(\\PC|[\n\r\u{1b}]|[a-z]+:(//)?){1,24}") {
+            let key = KEYS[index];
+            let environment = Environment::from_pairs([(key.env(), format!("{text}canary"))]);
+            if let Err(errors) = Config::load(&ServeArgs::default(), &environment) {
+                for error in errors.as_slice() {
+                    let line = error.to_string();
+                    prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+                    if matches!(key.kind, Kind::Secret | Kind::SecretUrl) {
+                        prop_assert!(!line.contains("canary"), "{line}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -22,8 +22,8 @@ pub struct DataDirLock {
 pub enum LockError {
     /// Another process serves it.
     #[error(
-        "the data directory {} is already served by process {}; fix: stop that process, or give this one its own --data-dir",
-        path.display(), holder(*pid)
+        "the data directory {path:?} is already served by process {}; fix: stop that process, or give this one its own --data-dir",
+        holder(*pid)
     )]
     Taken {
         /// The data directory.
@@ -33,8 +33,7 @@ pub enum LockError {
     },
     /// The operating system refused.
     #[error(
-        "data_dir (--data-dir, GATEWRIGHT_DATA_DIR) {} cannot be used: {source}; fix: name a directory that this user may write to",
-        path.display()
+        "data_dir (--data-dir, GATEWRIGHT_DATA_DIR) {path:?} cannot be used: {source}; fix: name a directory that this user may write to"
     )]
     Io {
         /// The data directory.

@@ -35,7 +35,7 @@ pub(crate) fn load(named: Option<PathBuf>) -> Result<Given, Vec<ConfigError>> {
         None => return Ok(Given::new()),
     };
     let refuse = |problem: String, fix: &str| {
-        let fault = Fault::new(format!("{}: {problem}", path.display()), fix);
+        let fault = Fault::new(format!("{path:?}: {problem}"), fix);
         vec![ConfigError::new(&CONFIG, None, fault)]
     };
     let mut text = String::new();
@@ -59,10 +59,9 @@ fn parse(text: &str, path: &Path) -> Result<Given, Vec<ConfigError>> {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
         let fault = Fault::new(
             format!(
-                "{}: line {} is not TOML: {}",
-                path.display(),
+                "{path:?}: line {} is not TOML: {}",
                 before.matches('\n').count() + 1,
-                error.message().lines().next().unwrap_or("")
+                error.message().lines().next().unwrap_or("").escape_debug()
             ),
             "correct the line; texts stand in double quotes",
         );

@@ -73,14 +73,12 @@ pub enum MasterKeyError {
     Missing,
     /// The named file is not there.
     #[error(
-        "master_key_file (--master-key-file, GATEWRIGHT_MASTER_KEY_FILE) names {}, which is not there; fix: restore it from a backup, or for a new installation make one with `{MAKE}`",
-        .0.display()
+        "master_key_file (--master-key-file, GATEWRIGHT_MASTER_KEY_FILE) names {0:?}, which is not there; fix: restore it from a backup, or for a new installation make one with `{MAKE}`"
     )]
     NotFound(PathBuf),
     /// Others than the owner may read the file.
     #[error(
-        "the master key file {} has mode {mode:o} and is open to others; fix: chmod 600 {}, or hand the key over in GATEWRIGHT_MASTER_KEY",
-        path.display(), path.display()
+        "the master key file {path:?} has mode {mode:o} and is open to others; fix: chmod 600 {path:?}, or hand the key over in GATEWRIGHT_MASTER_KEY"
     )]
     TooOpen {
         /// The file.
@@ -89,7 +87,7 @@ pub enum MasterKeyError {
         mode: u32,
     },
     /// The file holds something else.
-    #[error("the master key file {} {invalid}; fix: restore it from a backup", path.display())]
+    #[error("the master key file {path:?} {invalid}; fix: restore it from a backup")]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -97,7 +95,9 @@ pub enum MasterKeyError {
         invalid: Invalid,
     },
     /// The operating system refused.
-    #[error("the master key file {} cannot be used: {source}; fix: let this user read it, or write in its directory", path.display())]
+    #[error(
+        "the master key file {path:?} cannot be used: {source}; fix: let this user read it, or write in its directory"
+    )]
     Io {
         /// The file.
         path: PathBuf,

@@ -51,13 +51,16 @@ const QUIET: &str = "hyper=warn,hyper_util=warn,h2=warn,rustls=warn,sqlx=warn,re
 /// # Errors
 /// [`LogError`] when the directives are wrong or a log is already there.
 pub fn start(format: Format, level: &str) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{level}"))?;
     let lines = LineLayer {
         format,
         writer: stderr,
     };
-    Registry::default().with(lines).with(filter).try_init()?;
-    Ok(())
+    let subscriber = Registry::default().with(lines).with(filter(level)?);
+    Ok(subscriber.try_init()?)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, filter::ParseError> {
+    EnvFilter::try_new(format!("{QUIET},{level}"))
 }
 
 #[cfg(test)]
@@ -87,12 +90,16 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn run(&self, body: impl FnOnce()) {
+            self.run_filtered(EnvFilter::new("trace"), body);
+        }
+
+        fn run_filtered(&self, filter: EnvFilter, body: impl FnOnce()) {
             let bytes = Arc::clone(&self.bytes);
             let lines = LineLayer {
                 format: self.format,
                 writer: move || Sink(Arc::clone(&bytes)),
             };
-            tracing::subscriber::with_default(Registry::default().with(lines), body);
+            tracing::subscriber::with_default(Registry::default().with(lines).with(filter), body);
         }
 
         pub(crate) fn text(&self) -> String {
@@ -114,6 +121,21 @@ pub(crate) mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn libraries_are_quiet_unless_asked_for() {
+        let said = |level: &str| {
+            let log = Captured::new(Format::Json);
+            log.run_filtered(filter(level).unwrap(), || {
+                info!(target: "hyper::proto", "library");
+                info!(target: "gatewright_gateway", "ours");
+            });
+            (log.text().contains("library"), log.text().contains("ours"))
+        };
+        assert_eq!(said("info"), (false, true));
+        assert_eq!(said("info,hyper=debug"), (true, true));
+        assert_eq!(said("warn"), (false, false));
     }
 
     #[test]
