@@ -1,0 +1,1 @@
+//! Who a caller is, and which plan lets it in.

@@ -1,0 +1,94 @@
+//! The configuration as requests are decided by it: immutable, made of parts
+//! that are compiled once and shared by every configuration that holds them.
+
+mod api;
+mod build;
+mod template;
+mod tenant;
+mod version;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gatewright_model::id::VersionId;
+use gatewright_model::snapshot::PartHash;
+
+use crate::upstream::target::UpstreamSet;
+
+pub use api::{CompiledApi, CompiledLimit, CompiledLimits, CompiledPlan};
+pub use build::{CompileError, compile, missing_parts};
+pub use tenant::CompiledTenant;
+pub use version::{CompiledOperation, CompiledVersion, OperationMatch};
+
+/// A whole configuration.
+#[derive(Debug)]
+pub struct CompiledConfig {
+    /// The number of its manifest.
+    pub seq: i64,
+    /// By host name, lower case. A suspended tenant keeps its hosts, so that
+    /// they do not fall to the tenant at the root.
+    pub(crate) hosts: HashMap<Box<str>, Arc<TenantRoutes>>,
+    /// By slug, under `/t/`.
+    pub(crate) slugs: HashMap<Box<str>, Arc<TenantRoutes>>,
+    /// The tenant at the root.
+    pub(crate) root: Option<Arc<TenantRoutes>>,
+    /// What the next configuration takes over.
+    parts: HashMap<PartHash, Part>,
+    upstreams: HashMap<VersionId, PreparedUpstream>,
+}
+
+/// An upstream, and what it was made of: it holds the counters of its targets,
+/// so it stays the same one while nothing about it changed.
+#[derive(Debug, Clone)]
+struct PreparedUpstream {
+    version: Arc<CompiledVersion>,
+    tenant: Arc<CompiledTenant>,
+    set: Arc<UpstreamSet>,
+}
+
+/// A tenant with everything that stands under its address.
+#[derive(Debug)]
+pub(crate) struct TenantRoutes {
+    pub(crate) tenant: Arc<CompiledTenant>,
+    /// By context path, with its leading slash.
+    pub(crate) contexts: HashMap<Box<str>, ApiRoutes>,
+    /// The most segments that a context has.
+    pub(crate) deepest: usize,
+}
+
+/// An API with its versions.
+#[derive(Debug)]
+pub(crate) struct ApiRoutes {
+    pub(crate) api: Arc<CompiledApi>,
+    /// By label.
+    pub(crate) versions: HashMap<Box<str>, VersionRoute>,
+}
+
+/// A version, and how one gets in.
+#[derive(Debug)]
+pub(crate) struct VersionRoute {
+    pub(crate) version: Arc<CompiledVersion>,
+    /// Where its calls go, under the address rule of its tenant.
+    pub(crate) upstream: Option<Arc<UpstreamSet>>,
+    /// The plan that needs no key.
+    pub(crate) keyless: Option<Arc<CompiledPlan>>,
+    /// Whether keys are looked at. Without a plan that takes keys they belong to the upstream.
+    pub(crate) keyed: Keyed,
+}
+
+/// Whether a version takes keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keyed {
+    /// Some plan does, or no plan opens it at all.
+    Yes,
+    /// Only a keyless plan opens it.
+    No,
+}
+
+/// A part in its compiled form.
+#[derive(Debug, Clone)]
+enum Part {
+    Tenant(Arc<CompiledTenant>),
+    Api(Arc<CompiledApi>),
+    Version(Arc<CompiledVersion>),
+}

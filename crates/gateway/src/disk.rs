@@ -1,0 +1,1 @@
+//! What a node keeps so that it can start alone.

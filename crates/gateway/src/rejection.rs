@@ -1,0 +1,361 @@
+//! Every answer that the gateway gives by itself, and how it looks on the wire:
+//! a problem document (RFC 9457) with a stable code.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatewright_model::id::CallId;
+use http::header::{ALLOW, CONTENT_TYPE, LINK, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::lifecycle::Successor;
+
+/// Names the code of a refusal, so that callers tell our answers from the upstream's.
+pub const MARKER: HeaderName = HeaderName::from_static("gatewright-refusal");
+
+/// Why a request was not passed on, or why nothing of use came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// The message breaks a rule of HTTP; the sentence names it.
+    BadRequest(&'static str),
+    /// The client was too slow with its message.
+    RequestTimeout,
+    /// The body is larger than so many bytes.
+    PayloadTooLarge(u64),
+    /// The request target is too long.
+    UriTooLong,
+    /// Too many header fields, or too large ones.
+    HeadersTooLarge,
+    /// An `Expect` other than `100-continue`.
+    ExpectationFailed,
+    /// No API stands at this address.
+    NoRoute,
+    /// The version describes no such path.
+    NoOperation,
+    /// The path is described, the method is not.
+    MethodNotAllowed(HeaderValue),
+    /// The version has ended.
+    VersionRetired(Option<Arc<Successor>>),
+    /// The version is blocked, for this reason.
+    VersionBlocked(Option<Arc<str>>),
+    /// No key was presented.
+    KeyMissing,
+    /// The key is unknown, malformed, revoked, expired or disabled: one answer for all.
+    KeyInvalid,
+    /// The application has no subscription that reaches the version.
+    SubscriptionMissing,
+    /// It was asked for and nobody decided yet.
+    SubscriptionPending,
+    /// The provider suspended it, or the application.
+    SubscriptionSuspended,
+    /// The consumer paused it.
+    SubscriptionPaused,
+    /// It ran out.
+    SubscriptionExpired,
+    /// A rate is used up for the moment.
+    RateLimited(Exceeded),
+    /// A quota is used up.
+    QuotaExceeded(Exceeded),
+    /// Nobody can say what is left of a limit that may not be passed unmetered.
+    LimitUnavailable,
+    /// The gateway has no configuration yet.
+    NotReady,
+    /// The gateway has more to do than it can.
+    Overloaded,
+    /// No target could be connected to.
+    UpstreamUnreachable,
+    /// What the target sent is no HTTP answer.
+    UpstreamInvalid,
+    /// The target did not answer in time.
+    UpstreamTimeout,
+}
+
+/// The limit that refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Its name.
+    pub limit: Arc<str>,
+    /// When a call can pass again.
+    pub retry_after: Duration,
+    /// When the limit stands at its full amount again.
+    pub reset_after: Duration,
+}
+
+/// The fixed words of a rejection.
+struct Words {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+}
+
+const fn words(status: StatusCode, code: &'static str, title: &'static str) -> Words {
+    Words { status, code, title }
+}
+
+impl Rejection {
+    /// The status of the answer.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.words().status
+    }
+
+    /// The stable code, which also stands in call records.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.words().code
+    }
+
+    /// Whether the connection cannot be used any further, because where the
+    /// next message begins is not known.
+    #[must_use]
+    pub const fn closes_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest(_)
+                | Self::RequestTimeout
+                | Self::PayloadTooLarge(_)
+                | Self::UriTooLong
+                | Self::HeadersTooLarge
+        )
+    }
+
+    const fn words(&self) -> Words {
+        use StatusCode as S;
+        match self {
+            Self::BadRequest(_) => words(S::BAD_REQUEST, "bad_request", "The request breaks a rule of HTTP"),
+            Self::RequestTimeout => words(S::REQUEST_TIMEOUT, "request_timeout", "The request took too long"),
+            Self::PayloadTooLarge(_) => words(S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large"),
+            Self::UriTooLong => words(S::URI_TOO_LONG, "uri_too_long", "The address is too long"),
+            Self::HeadersTooLarge => words(
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "headers_too_large",
+                "The header fields are too large",
+            ),
+            Self::ExpectationFailed => words(
+                S::EXPECTATION_FAILED,
+                "expectation_failed",
+                "The expectation cannot be met",
+            ),
+            Self::NoRoute => words(S::NOT_FOUND, "no_route", "No API stands at this address"),
+            Self::NoOperation => words(S::NOT_FOUND, "no_operation", "The API has no such path"),
+            Self::MethodNotAllowed(_) => words(
+                S::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "The path has no such method",
+            ),
+            Self::VersionRetired(_) => words(S::GONE, "version_retired", "This version of the API has ended"),
+            Self::VersionBlocked(_) => words(
+                S::SERVICE_UNAVAILABLE,
+                "version_blocked",
+                "This version of the API is blocked",
+            ),
+            Self::KeyMissing => words(S::UNAUTHORIZED, "key_missing", "An API key is needed"),
+            Self::KeyInvalid => words(S::UNAUTHORIZED, "key_invalid", "The API key is not valid"),
+            Self::SubscriptionMissing => words(
+                S::FORBIDDEN,
+                "subscription_missing",
+                "The application has no subscription to this version",
+            ),
+            Self::SubscriptionPending => words(
+                S::FORBIDDEN,
+                "subscription_pending",
+                "The subscription waits for approval",
+            ),
+            Self::SubscriptionSuspended => {
+                words(S::FORBIDDEN, "subscription_suspended", "The subscription is suspended")
+            }
+            Self::SubscriptionPaused => words(
+                S::FORBIDDEN,
+                "subscription_paused",
+                "The subscription is paused by its owner",
+            ),
+            Self::SubscriptionExpired => words(S::FORBIDDEN, "subscription_expired", "The subscription has expired"),
+            Self::RateLimited(_) => words(S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
+            Self::QuotaExceeded(_) => words(S::TOO_MANY_REQUESTS, "quota_exceeded", "The quota is used up"),
+            Self::LimitUnavailable => words(
+                S::SERVICE_UNAVAILABLE,
+                "limit_unavailable",
+                "A limit cannot be checked at the moment",
+            ),
+            Self::NotReady => words(
+                S::SERVICE_UNAVAILABLE,
+                "not_ready",
+                "The gateway has no configuration yet",
+            ),
+            Self::Overloaded => words(S::SERVICE_UNAVAILABLE, "overloaded", "The gateway is overloaded"),
+            Self::UpstreamUnreachable => words(
+                S::BAD_GATEWAY,
+                "upstream_unreachable",
+                "The upstream cannot be reached",
+            ),
+            Self::UpstreamInvalid => words(
+                S::BAD_GATEWAY,
+                "upstream_invalid",
+                "The upstream gave no valid answer",
+            ),
+            Self::UpstreamTimeout => words(
+                S::GATEWAY_TIMEOUT,
+                "upstream_timeout",
+                "The upstream did not answer in time",
+            ),
+        }
+    }
+
+    /// What to do about it, where the title does not say it.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::BadRequest(rule) => Some((*rule).to_owned()),
+            Self::PayloadTooLarge(limit) => Some(format!("the body may have at most {limit} bytes")),
+            Self::VersionBlocked(reason) => reason.as_deref().map(str::to_owned),
+            Self::VersionRetired(Some(successor)) => Some(format!("use version {}", successor.label)),
+            Self::KeyMissing => Some("send the key in X-API-Key, or as a Bearer token in Authorization".to_owned()),
+            Self::RateLimited(exceeded) | Self::QuotaExceeded(exceeded) => Some(format!(
+                "the limit `{}` admits the next call in {} s",
+                exceeded.limit,
+                seconds(exceeded.retry_after)
+            )),
+            _ => None,
+        }
+    }
+
+    /// The body: a problem document. `call` is the id of the request.
+    #[must_use]
+    pub fn body(&self, call: CallId) -> Bytes {
+        let words = self.words();
+        let problem = Problem {
+            r#type: format!("urn:gatewright:problem:{}", words.code),
+            code: words.code,
+            title: words.title,
+            status: words.status.as_u16(),
+            detail: self.detail(),
+            instance: call,
+            limit: self.exceeded().map(|exceeded| &*exceeded.limit),
+            reset: self.exceeded().map(|exceeded| seconds(exceeded.reset_after)),
+            successor: match self {
+                Self::VersionRetired(Some(successor)) => Some(&successor.url),
+                _ => None,
+            },
+        };
+        // A struct of strings and numbers always has a JSON form.
+        serde_json::to_vec(&problem).map_or_else(|_| Bytes::new(), Bytes::from)
+    }
+
+    /// Sets the header fields that belong to the answer beside its length.
+    pub fn write_headers(&self, headers: &mut HeaderMap) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(MARKER, HeaderValue::from_static(self.code()));
+        match self {
+            Self::MethodNotAllowed(allow) => {
+                headers.insert(ALLOW, allow.clone());
+            }
+            Self::KeyMissing => {
+                headers.insert(
+                    WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"gatewright\""),
+                );
+            }
+            Self::KeyInvalid => {
+                let challenge = "Bearer realm=\"gatewright\", error=\"invalid_token\"";
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            Self::VersionRetired(Some(successor)) => {
+                headers.entry(LINK).or_insert_with(|| successor.link.clone());
+            }
+            _ => {}
+        }
+        if let Some(after) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds(after)));
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited(exceeded) | Self::QuotaExceeded(exceeded) => Some(exceeded.retry_after),
+            Self::LimitUnavailable | Self::NotReady | Self::Overloaded => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    const fn exceeded(&self) -> Option<&Exceeded> {
+        match self {
+            Self::RateLimited(exceeded) | Self::QuotaExceeded(exceeded) => Some(exceeded),
+            _ => None,
+        }
+    }
+}
+
+/// Whole seconds, rounded up, at least one: a client that waits so long is not refused again.
+pub(crate) fn seconds(duration: Duration) -> u64 {
+    let part = u64::from(duration.subsec_nanos() > 0);
+    duration.as_secs().saturating_add(part).max(1)
+}
+
+#[derive(serde::Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    code: &'static str,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    instance: CallId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    successor: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_model::id::EntityId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn problem(rejection: &Rejection) -> serde_json::Value {
+        serde_json::from_slice(&rejection.body(CallId::from_uuid(Uuid::from_u128(1)))).unwrap()
+    }
+
+    #[test]
+    fn a_used_up_limit_says_which_and_until_when() {
+        let rejection = Rejection::QuotaExceeded(Exceeded {
+            limit: Arc::from("daily"),
+            retry_after: Duration::from_millis(1_200),
+            reset_after: Duration::from_millis(1_200),
+        });
+        let body = problem(&rejection);
+        assert_eq!(rejection.status(), 429);
+        assert_eq!(body["type"], "urn:gatewright:problem:quota_exceeded");
+        assert_eq!(body["limit"], "daily");
+        assert_eq!(body["reset"], 2);
+        assert_eq!(body["instance"], "call_00000000000000000000000001");
+        let mut headers = HeaderMap::new();
+        rejection.write_headers(&mut headers);
+        assert_eq!(headers["retry-after"], "2");
+        assert_eq!(headers["content-type"], "application/problem+json");
+        assert_eq!(headers["gatewright-refusal"], "quota_exceeded");
+    }
+
+    #[test]
+    fn a_wrong_key_is_challenged_and_a_wrong_method_is_told_the_right_ones() {
+        let mut headers = HeaderMap::new();
+        Rejection::KeyInvalid.write_headers(&mut headers);
+        assert!(headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+        let rejection = Rejection::MethodNotAllowed(HeaderValue::from_static("GET, HEAD"));
+        let mut headers = HeaderMap::new();
+        rejection.write_headers(&mut headers);
+        assert_eq!(headers["allow"], "GET, HEAD");
+        assert_eq!(problem(&rejection)["status"], 405);
+    }
+
+    #[test]
+    fn a_wait_is_never_announced_as_nothing() {
+        assert_eq!(seconds(Duration::ZERO), 1);
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(3)), 3);
+        assert_eq!(seconds(Duration::from_millis(3_001)), 4);
+    }
+}

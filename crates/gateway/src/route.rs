@@ -1,0 +1,1 @@
+//! From a host and a path to a version.

@@ -1,0 +1,176 @@
+//! Applications, subscriptions and credentials: a million of them, changed one
+//! by one.
+//!
+//! They stand in 1,024 shards, each an immutable sorted list behind an atomic
+//! pointer. A reader takes no lock; a change copies the one shard that it
+//! touches. Records are kept small (a key with its application and its
+//! subscription takes less than 400 bytes), so what can be looked up elsewhere
+//! is left out: the API of a subscription follows from its plan.
+
+mod record;
+mod shards;
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gatewright_model::id::{ApplicationId, EntityId};
+use gatewright_model::secret::SecretHash;
+use gatewright_model::snapshot::Delta;
+use subtle::ConstantTimeEq;
+
+use record::ApplicationChange;
+pub(crate) use record::{ApplicationRecord, CredentialRecord, SubscriptionRecord};
+use shards::Shards;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Subjects {
+    credentials: Shards<CredentialRecord>,
+    applications: Shards<Arc<ApplicationRecord>>,
+    applied: AtomicI64,
+    credential_count: AtomicUsize,
+    /// Held by whoever changes something; readers never ask for it.
+    writing: Mutex<()>,
+}
+
+impl Subjects {
+    /// The credential with this hash.
+    pub(crate) fn credential(&self, hash: &SecretHash) -> Option<CredentialRecord> {
+        let found = self.credentials.find(&hash.0)?;
+        bool::from(found.hash.0.ct_eq(&hash.0)).then_some(found)
+    }
+
+    /// The application with this id.
+    pub(crate) fn application(&self, id: ApplicationId) -> Option<Arc<ApplicationRecord>> {
+        self.applications.find(id.uuid().as_bytes())
+    }
+
+    /// Every change up to this number is applied.
+    #[must_use]
+    pub fn applied(&self) -> i64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// How many credentials there are, ended ones included.
+    #[must_use]
+    pub fn credential_count(&self) -> usize {
+        self.credential_count.load(Ordering::Relaxed)
+    }
+
+    /// Applies changes. Those that are here already, and older ones than what
+    /// is here, change nothing.
+    pub fn apply(&self, deltas: &[Delta], through: i64) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.apply_alone(deltas);
+        self.applied.fetch_max(through, Ordering::AcqRel);
+    }
+
+    /// Forgets everything: what is here came from another history.
+    pub fn clear(&self) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.credentials.clear();
+        self.applications.clear();
+        self.credential_count.store(0, Ordering::Relaxed);
+        self.applied.store(0, Ordering::Release);
+    }
+
+    fn apply_alone(&self, deltas: &[Delta]) {
+        let mut credentials = Vec::new();
+        let mut applications = Vec::new();
+        for delta in deltas {
+            match delta {
+                Delta::Credential(delta) => credentials.push(CredentialRecord::of(delta)),
+                Delta::Application(delta) => applications.push(ApplicationChange::head(delta)),
+                Delta::Subscription(delta) => applications.push(ApplicationChange::subscription(delta)),
+            }
+        }
+        // Applications first: a key that works at once finds what it opens.
+        self.applications.apply(applications);
+        let added = self.credentials.apply(credentials);
+        self.credential_count.fetch_add(added, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use gatewright_model::consumer::{CredentialState, SubscriptionState};
+    use gatewright_model::time::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{application, credential, id, subscription};
+
+    #[test]
+    fn what_comes_late_or_twice_changes_nothing() {
+        let subjects = Subjects::default();
+        let mut revoked = credential(9, 1, 1);
+        revoked.state = CredentialState::Revoked;
+        subjects.apply(&[Delta::Credential(revoked.clone())], 9);
+        subjects.apply(&[Delta::Credential(credential(3, 1, 1))], 3);
+        subjects.apply(&[Delta::Credential(revoked.clone())], 9);
+        let found = subjects.credential(&revoked.hash).unwrap();
+        assert!(!found.works(Timestamp::from_millis(1)));
+        assert_eq!((subjects.applied(), subjects.credential_count()), (9, 1));
+    }
+
+    #[test]
+    fn a_subscription_may_arrive_before_its_application() {
+        let subjects = Subjects::default();
+        subjects.apply(&[Delta::Subscription(subscription(4, 7, 1, 1))], 4);
+        assert!(subjects.application(id(1)).unwrap().head.is_none());
+        subjects.apply(&[Delta::Application(application(5, 1))], 5);
+        let found = subjects.application(id(1)).unwrap();
+        assert_eq!(found.head.as_ref().unwrap().name.as_str(), "app 1");
+        assert_eq!(found.subscriptions.len(), 1);
+        assert_eq!(found.subscriptions[0].state, SubscriptionState::Active);
+    }
+
+    #[test]
+    fn after_a_fresh_start_nothing_old_is_left() {
+        let subjects = Subjects::default();
+        subjects.apply(&[Delta::Credential(credential(3, 1, 1)), Delta::Application(application(5, 1))], 5);
+        subjects.clear();
+        assert!(subjects.credential(&credential(3, 1, 1).hash).is_none());
+        assert!(subjects.application(id(1)).is_none());
+        assert_eq!((subjects.applied(), subjects.credential_count()), (0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_newest_change_of_each_key_whatever_the_order(
+            changes in proptest::collection::vec((1_i64..50, 0_u128..20, 0_usize..6), 0..120),
+            pages in 1_usize..10,
+        ) {
+            let states = [
+                CredentialState::Scheduled, CredentialState::Active, CredentialState::Rotating,
+                CredentialState::Disabled, CredentialState::Expired, CredentialState::Revoked,
+            ];
+            let subjects = Subjects::default();
+            let mut truth = HashMap::new();
+            // A number belongs to one change of a key, as in the store.
+            let mut seen = std::collections::HashSet::new();
+            let deltas: Vec<_> = changes
+                .into_iter()
+                .filter(|(seq, key, _)| seen.insert((*seq, *key)))
+                .map(|(seq, key, state)| {
+                    let mut delta = credential(seq, key, key);
+                    delta.state = states[state];
+                    let newest = truth.entry(key).or_insert(delta.clone());
+                    if newest.seq < seq {
+                        *newest = delta.clone();
+                    }
+                    Delta::Credential(delta)
+                })
+                .collect();
+            for page in deltas.chunks(pages) {
+                subjects.apply(page, 0);
+            }
+            prop_assert_eq!(subjects.credential_count(), truth.len());
+            for delta in truth.values() {
+                prop_assert_eq!(subjects.credential(&delta.hash), Some(CredentialRecord::of(delta)));
+            }
+        }
+    }
+}

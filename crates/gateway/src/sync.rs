@@ -1,0 +1,1 @@
+//! How configuration gets here and stays current.
