@@ -1,7 +1,6 @@
 //! APIs, their versions and revisions, and the upstreams behind them.
 
 use crate::id::{ApiId, RevisionId, TeamId, TenantId, UserId, VersionId};
-use crate::state::Word;
 use crate::text::{ContextPath, Name, Remark, Slug, VersionLabel};
 use crate::time::Timestamp;
 use crate::{machine, words};
@@ -319,6 +318,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::state::Word;
 
     #[test]
     fn the_table_is_the_one_of_the_governance_document() {
