@@ -6,6 +6,8 @@ mod details;
 mod operations;
 mod routing;
 mod slice;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

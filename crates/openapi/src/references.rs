@@ -99,7 +99,11 @@ fn walk_value<'t>(
         Value::Object(members) if context != Context::Data => {
             for (name, member) in members {
                 if let Some(reference) = reference_in(context, name, member) {
-                    visit(steps, reference);
+                    // A mapping names schemas that `oneOf` refers to as well; alone it is no
+                    // reason to fetch anything.
+                    if context != Context::Mapping || reference.starts_with('#') {
+                        visit(steps, reference);
+                    }
                 } else if member.is_object() || member.is_array() {
                     steps.push(Step::Member(name));
                     walk_value(member, below(context, name, member), steps, visit);
@@ -330,7 +334,7 @@ mod tests {
                         "properties": {"$ref": {"type": "string"}, "enum": {"$ref": "#/p"}},
                         "example": {"$ref": "no"}, "default": {"$ref": "no"},
                         "enum": [{"$ref": "no"}], "examples": [{"$ref": "no"}],
-                        "discriminator": {"mapping": {"a": "#/m", "b": "Name"}},
+                        "discriminator": {"mapping": {"a": "#/m", "b": "Name", "c": "other.json#/no"}},
                     },
                 },
                 "examples": {"E": {"$ref": "#/e"}, "F": {"value": {"$ref": "no"}}},

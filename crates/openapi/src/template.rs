@@ -195,7 +195,7 @@ fn push_literal(parts: &mut Vec<Part>, literal: &str) -> Result<(), TemplateErro
 
 fn parameter(inside: &str) -> Result<Part, TemplateError> {
     let inside = inside.trim();
-    let name = inside.trim_start_matches('+').trim_end_matches(['+', '*']);
+    let name = inside.trim_matches(|c: char| matches!(c, '+' | '*') || c.is_whitespace());
     if name.is_empty() {
         return Err(TemplateError::EmptyName);
     }

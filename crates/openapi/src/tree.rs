@@ -115,8 +115,7 @@ pub(crate) fn yaml_options(bounds: &Bounds) -> serde_saphyr::Options {
             max_events: bounds.nodes.saturating_mul(4),
             max_nodes: bounds.nodes.saturating_mul(2),
             max_depth: bounds.depth,
-            // One more, so that the budget speaks first and says what it is.
-            flow_nesting_limit: bounds.depth.saturating_add(1),
+            flow_nesting_limit: bounds.depth,
             max_documents: 1,
             max_aliases: bounds.nodes,
             max_anchors: bounds.nodes,
@@ -154,7 +153,15 @@ fn yaml_refusal(error: &serde_saphyr::Error, bounds: &Bounds) -> Findings {
         serde_saphyr::Error::AliasReplayLimitExceeded { .. }
         | serde_saphyr::Error::AliasExpansionLimitExceeded { .. }
         | serde_saphyr::Error::AliasReplayStackDepthExceeded { .. } => alias_expansion(bounds, line),
-        other => refuse(Code::Syntax, format!("the YAML is broken: {other}"), line),
+        other => {
+            let message = other.to_string();
+            // The scanner looks ahead of the budget and has a limit of its own for `[[[…`.
+            if message.starts_with("recursion limit") {
+                too_deep(bounds, line)
+            } else {
+                refuse(Code::Syntax, format!("the YAML is broken: {message}"), line)
+            }
+        }
     }
 }
 

@@ -16,11 +16,17 @@ use crate::template::PathTemplate;
 /// The template to show and the route of each operation.
 pub(super) fn assign(found: &[Found<'_>], findings: &mut Findings) -> Vec<(String, Route)> {
     let mut shapes: HashMap<&str, Shape> = HashMap::new();
-    for found in found {
-        shapes
-            .entry(found.name)
-            .or_insert_with(|| Shape::of(found, findings));
+    let mut with_query = Group::default();
+    for (place, found) in found.iter().enumerate() {
+        shapes.entry(found.name).or_insert_with(|| {
+            let shape = Shape::of(found, findings);
+            if shape.tail == Tail::Query {
+                with_query.add(place);
+            }
+            shape
+        });
     }
+    tell_queries(found, &with_query, findings);
     let mut router = RouterBuilder::new();
     let mut proofs: HashMap<&str, bool> = HashMap::new();
     for shape in shapes.values() {
@@ -47,11 +53,8 @@ pub(super) fn assign(found: &[Found<'_>], findings: &mut Findings) -> Vec<(Strin
             Some(route) => match winners.get(&(&found.method, route)) {
                 Some(Winner::At(winner)) if *winner == place => Route::Template(route.to_owned()),
                 _ => {
-                    let group = left_out.entry((&found.method, route)).or_insert(LeftOut {
-                        first: place,
-                        count: 0,
-                    });
-                    group.count += 1;
+                    let group: &mut Group = left_out.entry((&found.method, route)).or_default();
+                    group.add(place);
                     Route::DocumentedOnly
                 }
             },
@@ -62,21 +65,46 @@ pub(super) fn assign(found: &[Found<'_>], findings: &mut Findings) -> Vec<(Strin
     assigned
 }
 
-/// Operations that answer the same requests and are not routed.
-struct LeftOut {
+/// Operations or paths that one finding stands for: such documents have hundreds.
+#[derive(Debug, Default)]
+struct Group {
     first: usize,
     count: usize,
 }
 
+impl Group {
+    fn add(&mut self, place: usize) {
+        if self.count == 0 {
+            self.first = place;
+        }
+        self.count += 1;
+    }
+}
+
+fn tell_queries(found: &[Found<'_>], group: &Group, findings: &mut Findings) {
+    if let Some(first) = found.get(group.first).filter(|_| group.count > 0) {
+        let message = format!(
+            "{} path(s) have a query or fragment, which is no part of a path; each is routed by what stands before, where that is unambiguous",
+            group.count
+        );
+        findings.add(Code::PathWithQuery, item_of(&first.pointer), message);
+    }
+}
+
+/// The pointer of the path item around an operation.
+fn item_of(pointer: &str) -> &str {
+    pointer.rsplit_once('/').map_or("", |(item, _)| item)
+}
+
 /// One finding for each group.
-fn tell_ambiguous(found: &[Found<'_>], mut groups: Vec<LeftOut>, findings: &mut Findings) {
+fn tell_ambiguous(found: &[Found<'_>], mut groups: Vec<Group>, findings: &mut Findings) {
     groups.sort_unstable_by_key(|group| group.first);
     for group in groups {
         let Some(first) = found.get(group.first) else {
             continue;
         };
         let message = format!(
-            "{} operation(s) answer the same {} requests as another one, and no path tells them apart; documented only",
+            "{} operation(s) answer the same {} requests as another one, and no path tells them apart; they are documented only (`unmatched: forward` lets them through)",
             group.count, first.method
         );
         findings.add(Code::OperationAmbiguous, first.pointer.as_str(), message);
@@ -135,14 +163,9 @@ struct Shape {
 
 impl Shape {
     fn of(found: &Found<'_>, findings: &mut Findings) -> Self {
-        let at = found.pointer.rsplit_once('/').map_or("", |(item, _)| item);
+        let at = item_of(&found.pointer);
         let name = found.name.trim();
         let (path, tail) = cut(name);
-        if tail == Tail::Query {
-            let message =
-                "a path has no query or fragment; it is routed by what stands before, if that is unambiguous";
-            findings.add(Code::PathWithQuery, at, message);
-        }
         let path = if path.starts_with('/') {
             Cow::Borrowed(path)
         } else {
