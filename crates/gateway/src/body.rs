@@ -1,0 +1,263 @@
+//! Bodies on their way: counted, bounded and watched, never held.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use crate::headers;
+
+/// After this time a request body has to come at [`MIN_RATE`] at least.
+const GRACE: Duration = Duration::from_secs(10);
+/// Bytes a second (`security.md`, 3.10).
+const MIN_RATE: u64 = 500;
+
+/// Why a request body could not be read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UploadFault {
+    /// It is larger than it may be.
+    #[error("the request body is too large")]
+    TooLarge,
+    /// The client sends too slowly, or stopped sending.
+    #[error("the request body comes too slowly")]
+    TooSlow,
+    /// The client left.
+    #[error("the client left")]
+    Left,
+    /// Its framing is broken.
+    #[error("the request body is malformed")]
+    Malformed,
+}
+
+/// How far a request body is. The task that waits for the answer reads it while
+/// the connection to the upstream draws the body.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    started: Instant,
+    /// Its largest size in bytes.
+    pub(crate) limit: u64,
+    /// When the last piece came, or the end.
+    pub(crate) progress: Cell<Instant>,
+    /// Bytes so far.
+    pub(crate) bytes: Cell<u64>,
+    /// Whether the client owes the next piece.
+    pub(crate) waits_for_client: Cell<bool>,
+    /// Whether all of it came.
+    pub(crate) ended: Cell<bool>,
+    /// Why it will never end well.
+    pub(crate) fault: Cell<Option<UploadFault>>,
+}
+
+impl Upload {
+    fn new(limit: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            limit,
+            progress: Cell::new(now),
+            bytes: Cell::new(0),
+            waits_for_client: Cell::new(false),
+            ended: Cell::new(false),
+            fault: Cell::new(None),
+        }
+    }
+
+    fn fail(&self, fault: UploadFault) -> UploadFault {
+        self.fault.set(Some(fault));
+        fault
+    }
+
+    fn add(&self, bytes: usize) -> Result<(), UploadFault> {
+        let total = self
+            .bytes
+            .get()
+            .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.bytes.set(total);
+        self.progress.set(Instant::now());
+        if total > self.limit {
+            return Err(self.fail(UploadFault::TooLarge));
+        }
+        let since = self.progress.get().duration_since(self.started);
+        if since > GRACE && total < since.as_secs().saturating_mul(MIN_RATE) {
+            return Err(self.fail(UploadFault::TooSlow));
+        }
+        Ok(())
+    }
+}
+
+/// The body of a request on its way to the upstream.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    /// There is none.
+    Empty,
+    /// The client's.
+    Client {
+        /// What is left of it.
+        body: Incoming,
+        /// How far it is.
+        upload: Rc<Upload>,
+    },
+}
+
+impl RequestBody {
+    /// Takes the client's body under a limit in bytes.
+    ///
+    /// # Errors
+    /// When the announced length is above the limit.
+    pub(crate) fn new(body: Incoming, limit: u64) -> Result<Self, UploadFault> {
+        if body.is_end_stream() {
+            return Ok(Self::Empty);
+        }
+        if body.size_hint().lower() > limit {
+            return Err(UploadFault::TooLarge);
+        }
+        Ok(Self::Client {
+            body,
+            upload: Rc::new(Upload::new(limit)),
+        })
+    }
+
+    /// How far it is; `None` when there is no body.
+    pub(crate) fn upload(&self) -> Option<Rc<Upload>> {
+        match self {
+            Self::Empty => None,
+            Self::Client { upload, .. } => Some(Rc::clone(upload)),
+        }
+    }
+}
+
+fn client_fault(error: &hyper::Error) -> UploadFault {
+    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        UploadFault::Left
+    } else {
+        UploadFault::Malformed
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = UploadFault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadFault>>> {
+        let Self::Client { body, upload } = self.get_mut() else {
+            return Poll::Ready(None);
+        };
+        upload.waits_for_client.set(true);
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        upload.waits_for_client.set(false);
+        Poll::Ready(match frame {
+            None => {
+                upload.progress.set(Instant::now());
+                upload.ended.set(true);
+                None
+            }
+            Some(Err(error)) => Some(Err(upload.fail(client_fault(&error)))),
+            Some(Ok(frame)) => Some(match frame.into_data() {
+                Ok(data) => upload.add(data.len()).map(|()| Frame::data(data)),
+                Err(frame) => Ok(only_sound_trailers(frame)),
+            }),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Client { body, upload, .. } => {
+                let ended = body.is_end_stream();
+                if ended && !upload.ended.replace(true) {
+                    upload.progress.set(Instant::now());
+                }
+                ended
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Client { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+fn only_sound_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => Frame::trailers(headers::of_trailers(&trailers)),
+        Err(frame) => frame,
+    }
+}
+
+/// Why an answer ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AnswerFault {
+    /// The upstream broke off, or its framing is broken.
+    #[error("the upstream's answer broke off")]
+    Broken,
+    /// The upstream stopped sending.
+    #[error("the upstream's answer stalled")]
+    Stalled,
+}
+
+/// The body of an upstream's answer: it fails when the upstream pauses for too
+/// long, and it never ends cleanly when the upstream did not.
+#[derive(Debug)]
+pub(crate) struct AnswerStream {
+    body: Incoming,
+    idle: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl AnswerStream {
+    /// `idle` is the longest pause between two pieces.
+    pub(crate) fn new(body: Incoming, idle: Duration) -> Self {
+        Self {
+            body,
+            idle,
+            timer: None,
+        }
+    }
+
+    /// Whether nothing follows.
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// What is left of the announced length.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+
+    /// The next piece.
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.timer = None;
+                Poll::Ready(match frame {
+                    None => None,
+                    Some(Ok(frame)) => Some(Ok(only_sound_trailers(frame))),
+                    Some(Err(_)) => Some(Err(AnswerFault::Broken)),
+                })
+            }
+            Poll::Pending => {
+                let idle = self.idle;
+                let timer = self
+                    .timer
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+                ready!(timer.as_mut().poll(cx));
+                Poll::Ready(Some(Err(AnswerFault::Stalled)))
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! One request from its head to its answer: look ([`crate::edge`]), decide
+//! ([`crate::runtime`]), forward ([`exchange`]), answer ([`answer`]), record
+//! ([`call`]).
+
+pub(crate) mod answer;
+pub(crate) mod call;
+pub(crate) mod exchange;
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use self::answer::AnswerBody;
+use self::call::Call;
+use self::exchange::{Exchanged, exchange};
+use crate::body::RequestBody;
+use crate::edge::{self, Aim, Head};
+use crate::forward::{Client, Outgoing};
+use crate::headers::{self, REQUEST_ID};
+use crate::rejection::Rejection;
+use crate::runtime::{Admitted, Refused, RequestView};
+use crate::worker::Worker;
+use crate::worker::connection::ConnectionState;
+
+/// How a request ended.
+enum Outcome {
+    /// An upstream answered.
+    Answered(Box<Admitted>, Exchanged),
+    /// It may not pass.
+    Refused(Refused),
+    /// It was admitted, but nothing of use came back.
+    Failed(Box<Admitted>, Rejection),
+    /// It was aimed at the server itself.
+    Server,
+}
+
+/// Serves one request. There is always an answer.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    connection: Rc<ConnectionState>,
+    request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    let (parts, body) = request.into_parts();
+    let mut call = Call::begin(&worker, &connection, &parts);
+    let outcome = pass(&worker, &mut call, &parts, body).await;
+    finish(call, outcome, parts.version)
+}
+
+async fn pass(worker: &Worker, call: &mut Call, parts: &Parts, body: Incoming) -> Outcome {
+    let aim = call.connection().with_raw_head(|raw| edge::check(parts, raw));
+    let head = match aim {
+        Ok(Aim::Resource(head)) => head,
+        Ok(Aim::Server) => return Outcome::Server,
+        Err(rejection) => return Outcome::Refused(rejection.into()),
+    };
+    let client = call
+        .connection()
+        .client(&parts.headers, &worker.settings.trusted_proxies);
+    call.client = client.address;
+    let view = RequestView {
+        method: &parts.method,
+        host: head.host.as_deref(),
+        path: &head.path,
+        headers: &parts.headers,
+        client: client.address,
+    };
+    let admitted = match worker.runtime.decide(&worker.state, &view, &mut call.facts).await {
+        Ok(admitted) => Box::new(admitted),
+        Err(refused) => return Outcome::Refused(refused),
+    };
+    match forward(call, parts, &head, &client, &admitted, body).await {
+        Ok(exchanged) => Outcome::Answered(admitted, exchanged),
+        Err(rejection) => Outcome::Failed(admitted, rejection),
+    }
+}
+
+async fn forward(
+    call: &mut Call,
+    parts: &Parts,
+    head: &Head<'_>,
+    client: &Client,
+    admitted: &Admitted,
+    body: Incoming,
+) -> Result<Exchanged, Rejection> {
+    let limit = call.worker().settings.max_body;
+    let body = RequestBody::new(body, limit).map_err(|fault| exchange::of_upload(fault, limit))?;
+    let upstream = admitted
+        .upstream
+        .as_deref()
+        .ok_or(Rejection::UpstreamUnreachable)?;
+    call.upload = body.upload();
+    call.upstream_since = Some(std::time::Instant::now());
+    let (request_id, trace) = (call.request_id.clone(), call.trace);
+    let outgoing = Outgoing {
+        parts,
+        head,
+        admitted,
+        client,
+        request_id: &request_id,
+        trace: &trace,
+    };
+    let exchanged = exchange(call, &outgoing, upstream, body).await;
+    if exchanged.is_err() {
+        call.worker().metrics.upstream_failures.add(1);
+    }
+    exchanged
+}
+
+fn finish(mut call: Box<Call>, outcome: Outcome, version: Version) -> Response<AnswerBody> {
+    match outcome {
+        Outcome::Answered(admitted, exchanged) => relay(call, &admitted, exchanged),
+        Outcome::Refused(refused) => {
+            let mut headers = HeaderMap::new();
+            refused.write_headers(&mut headers);
+            refuse(call, &refused.rejection, headers, version)
+        }
+        Outcome::Failed(admitted, rejection) => {
+            let mut headers = HeaderMap::new();
+            admitted.write_response_headers(&mut headers);
+            rejection.write_headers(&mut headers);
+            refuse(call, &rejection, headers, version)
+        }
+        Outcome::Server => {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            );
+            headers.insert(REQUEST_ID, call.request_id.clone());
+            call.status = Some(StatusCode::NO_CONTENT.as_u16());
+            answer(
+                StatusCode::NO_CONTENT,
+                headers,
+                AnswerBody::own(Bytes::new(), call),
+            )
+        }
+    }
+}
+
+fn relay(mut call: Box<Call>, admitted: &Admitted, exchanged: Exchanged) -> Response<AnswerBody> {
+    let Exchanged { head, relay } = exchanged;
+    let bodiless = *call.method() == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
+    let mut headers = headers::of_answer(&head.headers, bodiless);
+    admitted.write_response_headers(&mut headers);
+    headers.insert(REQUEST_ID, call.request_id.clone());
+    call.status = Some(head.status.as_u16());
+    answer(head.status, headers, AnswerBody::relayed(relay, call))
+}
+
+fn refuse(
+    mut call: Box<Call>,
+    rejection: &Rejection,
+    mut headers: HeaderMap,
+    version: Version,
+) -> Response<AnswerBody> {
+    headers.insert(REQUEST_ID, call.request_id.clone());
+    if rejection.closes_connection() && version < Version::HTTP_2 {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    call.status = Some(rejection.status().as_u16());
+    call.refusal = Some(rejection.code());
+    let body = rejection.body(call.id);
+    answer(rejection.status(), headers, AnswerBody::own(body, call))
+}
+
+fn answer(status: StatusCode, headers: HeaderMap, body: AnswerBody) -> Response<AnswerBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

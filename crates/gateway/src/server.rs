@@ -1,0 +1,310 @@
+//! Starting and ending the data plane of a process: sockets, one thread for
+//! each worker, and a drain that loses no request.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use gatewright_model::id::NodeId;
+use gatewright_model::time::Entropy;
+use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
+use tokio::sync::{mpsc, watch};
+
+pub use crate::upstream::own::OwnListeners;
+pub use crate::upstream::pool::Keep;
+
+use crate::listener::{self, Acceptor, Desk};
+use crate::metrics::Metrics;
+use crate::record::RecordQueue;
+use crate::runtime::Runtime;
+use crate::upstream::connect;
+use crate::worker::{self, Blueprint};
+
+/// Connections that may wait for one worker to take them.
+const INBOX: usize = 1_024;
+/// How long threads have to end after the last connection is gone.
+const LAST_STEPS: Duration = Duration::from_secs(2);
+
+/// How a gateway listens and what it allows.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Which node this is.
+    pub node_id: NodeId,
+    /// Largest request body in bytes.
+    pub max_body: u64,
+    /// Client connections of this process.
+    pub max_connections: usize,
+    /// Client connections from one address.
+    pub max_connections_per_address: u32,
+    /// Peers to which the cap for one address does not apply, because others stand behind them.
+    pub uncapped: Vec<IpNet>,
+    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Time limits on clients.
+    pub times: ClientTimes,
+    /// Calls under way at one target, over all workers.
+    pub max_in_flight_per_target: u32,
+    /// Kept connections to upstreams.
+    pub keep: Keep,
+    /// Listeners of this process: upstreams may not lead to them. The gateway
+    /// adds its own; whoever opens others adds those.
+    pub own_listeners: OwnListeners,
+    /// Roots beside those that browsers trust, for `https` upstreams.
+    pub upstream_roots: Vec<CertificateDer<'static>>,
+}
+
+/// Time limits on clients (`security.md`, 3.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientTimes {
+    /// From the first to the last byte of a head.
+    pub head: Duration,
+    /// Without a call, or without reading a byte of an answer.
+    pub idle: Duration,
+}
+
+impl Settings {
+    /// The defaults of the product on these addresses.
+    #[must_use]
+    pub fn new(listen: Vec<SocketAddr>, node_id: NodeId) -> Self {
+        let loopback = [
+            IpAddr::from([127, 0, 0, 1]),
+            IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        ];
+        Self {
+            listen,
+            node_id,
+            max_body: 10 * 1024 * 1024,
+            max_connections: 50_000,
+            max_connections_per_address: 200,
+            uncapped: loopback.into_iter().map(IpNet::from).collect(),
+            trusted_proxies: Vec::new(),
+            times: ClientTimes {
+                head: Duration::from_secs(10),
+                idle: Duration::from_secs(60),
+            },
+            max_in_flight_per_target: 4_096,
+            keep: Keep::default(),
+            own_listeners: OwnListeners::default(),
+            upstream_roots: Vec::new(),
+        }
+    }
+}
+
+/// What a gateway works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// What requests are decided by.
+    pub runtime: Arc<Runtime>,
+    /// One queue for each worker; their number is the number of workers.
+    pub records: Vec<RecordQueue>,
+    /// Where it counts; made for as many workers.
+    pub metrics: Arc<Metrics>,
+    /// Randomness for ids and traces.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Somebody listens there already.
+    #[error("{address} is in use")]
+    AddressInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No records queue, hence no worker.
+    #[error("a gateway needs at least one worker")]
+    NoWorkers,
+    /// A certificate of the operator cannot be used.
+    #[error("TLS to upstreams cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A thread or its event loop was refused by the system.
+    #[error("a worker cannot be started: {0}")]
+    Worker(#[source] std::io::Error),
+}
+
+/// Where a gateway is in its life, told to all its threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It serves.
+    Serving,
+    /// It takes nothing new, and cuts off at this time what is still under way.
+    Draining {
+        /// The end.
+        until: Instant,
+    },
+}
+
+/// A running gateway. When it is dropped without a drain, its connections are cut off.
+#[derive(Debug)]
+pub struct Gateway {
+    addresses: Vec<SocketAddr>,
+    phase: watch::Sender<Phase>,
+    acceptor: JoinHandle<()>,
+    workers: Vec<JoinHandle<usize>>,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut off because the time was over.
+    pub cut_off: usize,
+}
+
+impl Gateway {
+    /// Binds all addresses, then starts the threads. It serves when this returns.
+    ///
+    /// # Errors
+    /// Nothing is left running then.
+    pub fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
+        if parts.records.is_empty() {
+            return Err(StartError::NoWorkers);
+        }
+        let tls = connect::tls_config(&settings.upstream_roots)?;
+        let listeners = settings
+            .listen
+            .iter()
+            .map(|address| bind(*address))
+            .collect::<Result<Vec<_>, _>>()?;
+        let addresses = listeners
+            .iter()
+            .map(|listener| listener.local_addr().map_err(StartError::Worker))
+            .collect::<Result<Vec<_>, _>>()?;
+        for address in &addresses {
+            settings.own_listeners.add(*address);
+        }
+        let settings = Arc::new(settings);
+        let (phase, observed) = watch::channel(Phase::Serving);
+        let mut desks = Vec::new();
+        let mut workers = Vec::new();
+        for (index, records) in parts.records.into_iter().enumerate() {
+            let blueprint = Blueprint {
+                runtime: Arc::clone(&parts.runtime),
+                settings: Arc::clone(&settings),
+                tls: Arc::clone(&tls),
+                metrics: parts.metrics.workers.get(index).cloned().unwrap_or_default(),
+                records,
+                entropy: Arc::clone(&parts.entropy),
+            };
+            let (desk, worker) = start_worker(index, blueprint, observed.clone())?;
+            desks.push(desk);
+            workers.push(worker);
+        }
+        let acceptor = Acceptor::new(settings, parts.metrics, desks);
+        let acceptor = start_acceptor(acceptor, listeners, observed)?;
+        Ok(Self {
+            addresses,
+            phase,
+            acceptor,
+            workers,
+        })
+    }
+
+    /// The bound addresses, in the order of the settings.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Takes no new connections, ends idle ones, lets calls under way finish
+    /// for at most `limit`, and then cuts off what is left.
+    pub async fn drain(self, limit: Duration) -> Drained {
+        let until = Instant::now() + limit;
+        self.phase.send_replace(Phase::Draining { until });
+        let Self {
+            acceptor, workers, ..
+        } = self;
+        let joined = tokio::task::spawn_blocking(move || {
+            let accepted = acceptor.join().is_ok();
+            let cut: usize = workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_default())
+                .sum();
+            (accepted, cut)
+        });
+        match tokio::time::timeout(limit + LAST_STEPS, joined).await {
+            Ok(Ok((accepted, cut_off))) => {
+                tracing::info!(accepted, connections.cut_off = cut_off, "gateway drained");
+                Drained { cut_off }
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "gateway drained with a defect");
+                Drained { cut_off: 0 }
+            }
+            Err(_) => {
+                tracing::error!("gateway threads did not end in time");
+                Drained { cut_off: 0 }
+            }
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listener::bind(address).map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
+        _ => StartError::Bind { address, source },
+    })
+}
+
+fn start_worker(
+    index: usize,
+    blueprint: Blueprint,
+    phase: watch::Receiver<Phase>,
+) -> Result<(Desk, JoinHandle<usize>), StartError> {
+    let (inbox, outbox) = mpsc::channel(INBOX);
+    let (started, outcome) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new()
+        .name(format!("gateway-{index}"))
+        .spawn(move || worker::run(blueprint, outbox, phase, &started))
+        .map_err(StartError::Worker)?;
+    outcome
+        .recv()
+        .unwrap_or_else(|gone| Err(std::io::Error::other(gone)))
+        .map_err(StartError::Worker)?;
+    let desk = Desk {
+        inbox,
+        open: Arc::new(AtomicUsize::new(0)),
+    };
+    Ok((desk, thread))
+}
+
+fn start_acceptor(
+    acceptor: Acceptor,
+    listeners: Vec<TcpListener>,
+    phase: watch::Receiver<Phase>,
+) -> Result<JoinHandle<()>, StartError> {
+    let (started, outcome) = std::sync::mpsc::sync_channel::<std::io::Result<()>>(1);
+    let thread = std::thread::Builder::new()
+        .name("gateway-accept".to_owned())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(tokio::runtime::LocalOptions::default());
+            match runtime {
+                Ok(runtime) => {
+                    worker::report(&started, Ok(()));
+                    runtime.block_on(listener::accept(acceptor, listeners, phase));
+                }
+                Err(error) => worker::report(&started, Err(error)),
+            }
+        })
+        .map_err(StartError::Worker)?;
+    outcome
+        .recv()
+        .unwrap_or_else(|gone| Err(std::io::Error::other(gone)))
+        .map_err(StartError::Worker)?;
+    Ok(thread)
+}

@@ -1,0 +1,200 @@
+//! One worker: a thread with a runtime of its own that serves the connections
+//! it is handed, and owns everything they need.
+
+pub(crate) mod connection;
+mod drain;
+mod io;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_model::time::Entropy;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use self::drain::DrainSignal;
+use crate::listener::Admission;
+use crate::metrics::WorkerMetrics;
+use crate::record::RecordQueue;
+use crate::runtime::{Runtime, WorkerState};
+use crate::server::{Phase, Settings};
+use crate::upstream::connect::Connector;
+use crate::upstream::pool::Pool;
+
+/// Pause between two looks at kept connections.
+const SWEEP: Duration = Duration::from_secs(5);
+/// Threads of one worker that may block, which only names to look up do.
+const BLOCKING_THREADS: usize = 4;
+
+/// What all calls of one worker share. It stays on its thread.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// What is decided by.
+    pub(crate) runtime: Arc<Runtime>,
+    /// What the decision keeps for this worker.
+    pub(crate) state: WorkerState,
+    /// As the gateway was started with.
+    pub(crate) settings: Arc<Settings>,
+    /// Makes connections.
+    pub(crate) connector: Connector,
+    /// Keeps connections.
+    pub(crate) pool: Pool,
+    /// Counts.
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    /// Takes records.
+    pub(crate) records: RecordQueue,
+    /// Randomness.
+    pub(crate) entropy: Arc<dyn Entropy>,
+    drain: DrainSignal,
+}
+
+/// What a worker is made of; it travels to the thread.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(crate) records: RecordQueue,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// A connection on its way from the acceptor to a worker.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    /// Not yet known to any runtime; does not block.
+    pub(crate) stream: std::net::TcpStream,
+    /// The other end.
+    pub(crate) peer: SocketAddr,
+    /// Its places under the caps, held until it is closed.
+    pub(crate) admission: Admission,
+}
+
+impl Blueprint {
+    fn build(self) -> Rc<Worker> {
+        Rc::new(Worker {
+            state: WorkerState::default(),
+            connector: Connector::new(self.settings.own_listeners.clone(), self.tls),
+            pool: Pool::new(self.settings.keep),
+            drain: DrainSignal::default(),
+            runtime: self.runtime,
+            settings: self.settings,
+            metrics: self.metrics,
+            records: self.records,
+            entropy: self.entropy,
+        })
+    }
+}
+
+/// Runs a worker on this thread until it is drained. Returns how many
+/// connections had to be cut off.
+///
+/// # Errors
+/// When the system gives no event loop; told through `started` as well.
+pub(crate) fn run(
+    blueprint: Blueprint,
+    inbox: mpsc::Receiver<Handed>,
+    phase: watch::Receiver<Phase>,
+    started: &std::sync::mpsc::SyncSender<std::io::Result<()>>,
+) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build_local(tokio::runtime::LocalOptions::default());
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report(started, Err(error));
+            return 0;
+        }
+    };
+    report(started, Ok(()));
+    let cut = runtime.block_on(work(blueprint.build(), inbox, phase));
+    // A look-up that hangs must not keep the process.
+    runtime.shutdown_background();
+    cut
+}
+
+/// Tells whoever starts a thread how that went.
+pub(crate) fn report(
+    started: &std::sync::mpsc::SyncSender<std::io::Result<()>>,
+    outcome: std::io::Result<()>,
+) {
+    if started.send(outcome).is_err() {
+        tracing::debug!("nobody waits for the worker any more");
+    }
+}
+
+async fn work(
+    worker: Rc<Worker>,
+    mut inbox: mpsc::Receiver<Handed>,
+    mut phase: watch::Receiver<Phase>,
+) -> usize {
+    let mut connections = JoinSet::new();
+    let mut sweep = tokio::time::interval(SWEEP);
+    let deadline = loop {
+        tokio::select! {
+            Some(handed) = inbox.recv() => {
+                connections.spawn_local(accept(Rc::clone(&worker), handed));
+            }
+            Some(ended) = connections.join_next() => log_panic(ended),
+            _ = sweep.tick() => worker.pool.sweep(),
+            deadline = draining(&mut phase) => break deadline,
+        }
+    };
+    worker.drain.turn_on();
+    let finish = async {
+        // The acceptor hands over what the system had accepted before, then closes the inbox.
+        while let Some(handed) = inbox.recv().await {
+            connections.spawn_local(accept(Rc::clone(&worker), handed));
+        }
+        while let Some(ended) = connections.join_next().await {
+            log_panic(ended);
+        }
+    };
+    let in_time = tokio::time::timeout_at(deadline.into(), finish).await;
+    let cut = if in_time.is_ok() { 0 } else { connections.len() };
+    connections.shutdown().await;
+    worker.pool.clear();
+    cut
+}
+
+/// Ends when the gateway drains, with the time by which it must be over.
+async fn draining(phase: &mut watch::Receiver<Phase>) -> std::time::Instant {
+    loop {
+        if let Phase::Draining { until } = *phase.borrow_and_update() {
+            return until;
+        }
+        if phase.changed().await.is_err() {
+            return std::time::Instant::now();
+        }
+    }
+}
+
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection was lost to a defect");
+    }
+}
+
+async fn accept(worker: Rc<Worker>, handed: Handed) {
+    let Handed {
+        stream,
+        peer,
+        admission,
+    } = handed;
+    worker.metrics.accepted.add(1);
+    worker.metrics.connections.add(1);
+    match TcpStream::from_std(stream) {
+        Ok(stream) => connection::serve(Rc::clone(&worker), stream, peer).await,
+        Err(error) => tracing::warn!(%error, "connection not taken over"),
+    }
+    worker.metrics.connections.add(-1);
+    drop(admission);
+}
