@@ -166,6 +166,8 @@ ids! {
     NodeId = "node";
     /// One call that passed through the gateway; also its request id.
     CallId = "call";
+    /// A request to the management API or the pages.
+    RequestId = "req";
     /// A lease of permits from a limit's authority.
     LeaseId = "lse";
 }
