@@ -39,7 +39,7 @@ pub struct Exit {
 pub struct Process {
     child: Child,
     pid: u32,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     stderr: Arc<Mutex<String>>,
 }
 
@@ -87,7 +87,7 @@ impl Process {
         Self {
             child,
             pid,
-            lines,
+            lines: Mutex::new(lines),
             stderr,
         }
     }
@@ -101,7 +101,11 @@ impl Process {
     /// The next line on stdout, if there is one by now.
     #[must_use]
     pub fn next_line(&self) -> Option<String> {
-        self.lines.try_recv().ok()
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .try_recv()
+            .ok()
     }
 
     /// What it has said on stderr so far.

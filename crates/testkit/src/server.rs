@@ -76,6 +76,13 @@ impl Setup {
         self
     }
 
+    /// `serve` again.
+    #[must_use]
+    pub const fn serve(mut self) -> Self {
+        self.subcommand = "serve";
+        self
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, argument: impl Into<OsString>) -> Self {

@@ -1,0 +1,4 @@
+//! Things that break while Gatewright runs.
+
+mod crash;
+mod stores_gone;

@@ -1,0 +1,13 @@
+//! What consumers see at the gateway.
+
+mod deprecation;
+mod flow;
+mod keyless;
+mod limits;
+mod messages;
+mod nodes;
+mod records;
+mod refusals;
+mod restart;
+mod strictness;
+mod upstreams;

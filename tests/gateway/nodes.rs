@@ -1,0 +1,107 @@
+//! Several gateway nodes on one store.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use gatewright_testkit::http::{Client, text};
+use gatewright_testkit::wait::eventually;
+use serde_json::json;
+
+use crate::world::{World, code, items, limit};
+
+#[tokio::test]
+async fn a_quota_over_two_nodes_is_never_exceeded_and_nearly_all_usable() {
+    let Some(world) = World::cluster() else { return };
+    let limits = json!([limit("quota", "monthly", 500, "1mo")]);
+    let published = world.publish("shared-quota", json!({"limits": limits})).await;
+    let consumer = world.consumer(&published).await;
+    let gateways: Vec<Client> = world
+        .gateways()
+        .iter()
+        .map(|gateway| gateway.with("x-api-key", &consumer.secret))
+        .collect();
+    let lanes = (0..12_usize).map(|lane| {
+        let gateway = gateways[lane % 2].clone();
+        async move {
+            let mut admitted = 0;
+            for _ in 0..100 {
+                let reply = gateway.get("/shared-quota/v1/pets").await;
+                match reply.status {
+                    200 => admitted += 1,
+                    _ => assert_eq!(code(&reply), "quota_exceeded", "{reply}"),
+                }
+            }
+            admitted
+        }
+    });
+    let admitted: usize = join_all(lanes).await.into_iter().sum();
+    println!("admitted {admitted} of a quota of 500 in 1,200 calls over two nodes");
+    assert!((495..=500).contains(&admitted), "{admitted}");
+    assert_eq!(world.echo.received().len(), admitted);
+}
+
+#[tokio::test]
+async fn a_revocation_is_seen_on_every_node_within_a_second() {
+    let Some(world) = World::cluster() else { return };
+    let slowest = slowest_revocation(&world, 10).await;
+    println!("the slowest of 10 revocations on two nodes took {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
+
+#[tokio::test]
+async fn a_revocation_is_seen_within_five_seconds_when_notices_are_lost() {
+    let Some(world) = World::cluster_with(|setup| setup.env("GATEWRIGHT_MUTE_NOTICES", "1")) else {
+        return;
+    };
+    let slowest = slowest_revocation(&world, 3).await;
+    println!("with notices muted the slowest of 3 revocations took {slowest:?}");
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+}
+
+async fn slowest_revocation(world: &World, rounds: usize) -> Duration {
+    let published = world.publish("fast", json!({})).await;
+    let consumer = world.consumer(&published).await;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..rounds {
+        let (id, secret) = world.credential(&consumer.application).await;
+        let gateways: Vec<Client> = world
+            .gateways()
+            .iter()
+            .map(|gateway| gateway.with("x-api-key", &secret))
+            .collect();
+        for gateway in &gateways {
+            crate::world::settles_at(gateway, "/fast/v1/pets", 200).await;
+        }
+        world
+            .admin
+            .verb(&format!("/credentials/{id}/revoke"))
+            .await
+            .expect(200);
+        let since = Instant::now();
+        for gateway in &gateways {
+            crate::world::settles_at(gateway, "/fast/v1/pets", 401).await;
+        }
+        slowest = slowest.max(since.elapsed());
+    }
+    slowest
+}
+
+#[tokio::test]
+async fn nodes_report_what_they_have_applied() {
+    let Some(world) = World::cluster() else { return };
+    world.publish("reported", json!({})).await;
+    let snapshots = world.admin.get("/snapshots").await.expect(200);
+    assert!(!items(&snapshots).is_empty(), "{snapshots}");
+    let nodes = eventually(
+        Duration::from_secs(15),
+        "both nodes report the same sequence",
+        || async {
+            let nodes = items(&world.admin.get("/nodes").await.expect(200));
+            let applied: Vec<_> = nodes.iter().map(|node| node["applied_seq"].as_i64()).collect();
+            (nodes.len() == 2 && applied[0].is_some() && applied[0] == applied[1]).then_some(nodes)
+        },
+    );
+    for node in nodes.await {
+        assert!(!text(&node, "id").is_empty(), "{node}");
+    }
+}

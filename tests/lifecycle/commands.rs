@@ -1,0 +1,133 @@
+//! Commands beside `serve`.
+
+use gatewright_testkit::http::text;
+use gatewright_testkit::server::Setup;
+use serde_json::Value;
+
+use crate::documents;
+use crate::stores;
+use crate::world::shared;
+
+#[test]
+fn help_lists_what_is_there() {
+    let exit = Setup::embedded().command(&["--help"]);
+    assert_eq!(exit.code, 0, "{}", exit.stderr);
+    for command in [
+        "serve", "demo", "migrate", "doctor", "admin", "token", "api", "backup", "restore",
+    ] {
+        assert!(exit.stdout.contains(command), "{command} in {}", exit.stdout);
+    }
+    let exit = Setup::embedded().command(&["serve", "--help"]);
+    for flag in [
+        "--gateway-listen",
+        "--management-listen",
+        "--portal-listen",
+        "--status-listen",
+        "--data-dir",
+        "--database-url",
+        "--redis-url",
+        "--master-key-file",
+        "--fetch-allow",
+        "--workers",
+        "--log-format",
+        "--config",
+    ] {
+        assert!(exit.stdout.contains(flag), "{flag} in {}", exit.stdout);
+    }
+}
+
+#[test]
+fn doctor_finds_what_is_wrong_and_how_to_mend_it() {
+    let setup = Setup::embedded();
+    let server = setup.start();
+    let well = setup.command(&["doctor", "--output", "json"]);
+    assert_eq!(well.code, 0, "{}\n{}", well.stdout, well.stderr);
+    let report: Value = serde_json::from_str(&well.stdout).unwrap_or_else(|_| panic!("{}", well.stdout));
+    assert!(report.is_object() || report.is_array(), "{report}");
+    server.stop();
+    let url = gatewright_testkit::faulty::nobody().replace("http", "redis");
+    let ill = setup.env("GATEWRIGHT_REDIS_URL", &url).command(&["doctor"]);
+    assert_eq!(ill.code, 1, "{}\n{}", ill.stdout, ill.stderr);
+    assert!(ill.stdout.to_lowercase().contains("redis"), "{}", ill.stdout);
+}
+
+#[test]
+fn migrations_are_listed_and_applied() {
+    let Some(database) = stores::database() else {
+        return;
+    };
+    let setup = Setup::cluster(&database.url, "redis://127.0.0.1:1/0").without_env("GATEWRIGHT_REDIS_URL");
+    let applied = setup.command(&["migrate"]);
+    assert_eq!(applied.code, 0, "{}", applied.stderr);
+    let again = setup.command(&["migrate"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(setup.start().stop().code, 0);
+}
+
+#[tokio::test]
+async fn an_administrator_made_at_the_command_line_can_act() {
+    let world = shared().await;
+    let setup = world
+        .server
+        .setup()
+        .clone()
+        .env("GATEWRIGHT_ADMIN_PASSWORD", "another-long-password-17");
+    let made = setup.command(&["admin", "create", "--email", "second@example.com"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let token = setup.command(&["token", "create", "--user", "second@example.com", "--name", "x"]);
+    assert_eq!(token.code, 0, "{}", token.stderr);
+    let client = world.server.management().bearer(token.stdout.trim());
+    client.get("/apis").await.expect(200);
+    let twice = setup.command(&["admin", "create", "--email", "second@example.com"]);
+    assert_ne!(twice.code, 0);
+}
+
+#[test]
+fn lint_ends_with_1_when_it_finds_an_error() {
+    let setup = Setup::embedded();
+    let good = setup.data_dir().join("good.yaml");
+    std::fs::write(&good, documents::PETS_YAML).unwrap();
+    let exit = setup.command(&["api", "lint", good.to_str().unwrap()]);
+    assert_eq!(exit.code, 0, "{}\n{}", exit.stdout, exit.stderr);
+    let bad = setup.data_dir().join("bad.json");
+    let mut document = documents::pets();
+    document["paths"]["/pets"]["get"]["parameters"][0] = serde_json::json!({"$ref": "#/nowhere"});
+    std::fs::write(&bad, document.to_string()).unwrap();
+    let exit = setup.command(&["api", "lint", bad.to_str().unwrap(), "--output", "json"]);
+    assert_eq!(exit.code, 1, "{}\n{}", exit.stdout, exit.stderr);
+    assert!(
+        exit.stdout.contains("/paths/~1pets/get/parameters/0"),
+        "{}",
+        exit.stdout
+    );
+    let missing = setup.command(&["api", "lint", "no-such-file.json"]);
+    assert!(
+        missing.code != 0 && missing.stderr.contains("no-such-file.json"),
+        "{}",
+        missing.stderr
+    );
+}
+
+#[tokio::test]
+async fn an_import_from_the_command_line_is_seen_by_the_server() {
+    let world = shared().await;
+    let setup = world.server.setup();
+    let file = setup.data_dir().join("cli.yaml");
+    std::fs::write(
+        &file,
+        documents::PETS_YAML.replace("Petstore YAML", "Petstore CLI"),
+    )
+    .unwrap();
+    let exit = setup.command(&[
+        "api",
+        "import",
+        file.to_str().unwrap(),
+        "--slug",
+        "from-cli",
+        "--context-path",
+        "/from-cli",
+    ]);
+    assert_eq!(exit.code, 0, "{}\n{}", exit.stdout, exit.stderr);
+    let api = world.admin.get("/apis/from-cli").await.expect(200);
+    assert_eq!(text(&api, "name"), "Petstore CLI");
+}
