@@ -10,6 +10,9 @@ pub struct Bounds {
     /// stops, because bundling and bringing 2.0 into the newer shape add a few
     /// levels, and what is written must be readable again.
     pub depth: usize,
+    /// Bytes of all member names on the way to a value, so that a pointer is
+    /// never long. Real documents need a few hundred.
+    pub path_bytes: usize,
     /// Values in the tree. One takes about 80 bytes of memory.
     pub nodes: usize,
     /// How many times its own size a document may grow to by YAML aliases.
@@ -22,9 +25,9 @@ pub struct Bounds {
     pub references: usize,
     /// Documents that are fetched because a `$ref` names them.
     pub bundled_documents: usize,
-    /// Bytes of all operation slices together, and nodes copied while an older
-    /// description is brought into the newer shape: small inputs that refer to
-    /// one large part many times must not multiply it.
+    /// Bytes that are written more than once in all, chiefly the operation
+    /// slices: small inputs that refer to one large part many times must not
+    /// multiply it.
     pub copied: usize,
 }
 
@@ -33,6 +36,7 @@ impl Default for Bounds {
         Self {
             raw_bytes: 24 * 1024 * 1024,
             depth: 120,
+            path_bytes: 8 * 1024,
             nodes: 3_000_000,
             expansion_factor: 10,
             paths: 20_000,

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::bounds::Bounds;
 use crate::document::Draft;
-use crate::finding::{Code, Findings};
+use crate::finding::{Code, Findings, LISTED};
 use crate::references::{self, BUNDLED, Place};
 use crate::{pointer, tree};
 
@@ -177,7 +177,12 @@ impl Bundler<'_> {
         self.nodes_left -= read.nodes.min(self.nodes_left);
         let mut root = read.root;
         let mut inner = Findings::default();
-        references::name_to_place(&mut root, &mut inner);
+        references::name_to_place(&mut root, bounds.copied, &mut inner).map_err(|_| {
+            (
+                Code::BundleTooLarge,
+                "it has too many references by name".to_owned(),
+            )
+        })?;
         let prefix = prefix_of(&wanted.name);
         self.localise(&mut root, Some(&fetched.url), &prefix, findings);
         Ok(root)
@@ -197,10 +202,12 @@ impl Bundler<'_> {
                 }
             } else if !places.contains_key(reference) {
                 places.insert(reference.to_owned(), reference.to_owned());
-                outside.push((
-                    format!("{prefix}{}", references::pointer_of(steps)),
-                    reference.to_owned(),
-                ));
+                let at = if outside.len() < LISTED {
+                    references::pointer_of(steps)
+                } else {
+                    String::new()
+                };
+                outside.push((format!("{prefix}{at}"), reference.to_owned()));
             }
         });
         for (at, reference) in outside {

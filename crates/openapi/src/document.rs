@@ -72,7 +72,14 @@ impl Draft {
         if draft.findings.has_errors() {
             return Err(draft.refused());
         }
-        references::name_to_place(&mut draft.root, &mut draft.findings);
+        if references::name_to_place(&mut draft.root, bounds.copied, &mut draft.findings).is_err() {
+            draft.findings.add(
+                Code::TooManyCopies,
+                "",
+                "too many references by name; refer to places",
+            );
+            return Err(draft.refused());
+        }
         Ok(draft)
     }
 

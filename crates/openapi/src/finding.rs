@@ -202,6 +202,17 @@ impl Findings {
         });
     }
 
+    /// Adds a finding whose texts are made only when it is listed: a document may
+    /// have hundreds of thousands of the same kind.
+    pub(crate) fn add_lazily(&mut self, code: Code, make: impl FnOnce() -> (String, String)) {
+        if self.listed.len() < LISTED || code.severity() == Severity::Error {
+            let (pointer, message) = make();
+            self.add(code, pointer, message);
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
     /// One finding, ready to be returned as a refusal.
     #[must_use]
     pub fn one(code: Code, pointer: impl Into<String>, message: impl Into<String>) -> Self {

@@ -5,10 +5,11 @@
 //! may be the name of a property.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use crate::clone_budget::Exhausted;
 use crate::finding::{Code, Findings};
 use crate::pointer;
 
@@ -186,7 +187,7 @@ pub enum Unresolved {
 }
 
 /// References in a row that are followed; only a loop has more.
-const HOPS: usize = 32;
+const HOPS: usize = 16;
 
 /// Follows a local reference, and those it leads to, to a value that is none.
 /// The pointer is that of the value.
@@ -210,72 +211,117 @@ pub(crate) fn resolve<'t>(root: &'t Value, reference: &str) -> Result<(String, &
 
 /// Replaces references by name with references by place: `#anchor` (JSON Schema
 /// 2020-12, section 8.2.2), the `$id` of an embedded schema (8.2.1), and the
-/// bare schema name that old tools write.
-pub(crate) fn name_to_place(root: &mut Value, findings: &mut Findings) {
-    let mut wanted = Vec::new();
-    walk(root, &mut |steps, reference| {
+/// bare schema name that old tools write. `growth` is what the text may gain in bytes.
+pub(crate) fn name_to_place(
+    root: &mut Value,
+    mut growth: usize,
+    findings: &mut Findings,
+) -> Result<(), Exhausted> {
+    let mut names = Names::default();
+    walk(root, &mut |_, reference| {
         if !is_pointer(reference) {
-            wanted.push((pointer_of(steps), reference.to_owned()));
+            names.wanted.insert(reference.to_owned());
         }
     });
-    if wanted.is_empty() {
-        return;
+    if names.wanted.is_empty() {
+        return Ok(());
     }
-    let mut places = HashMap::new();
-    collect_names(root, &mut String::new(), &mut places);
-    let mut replaced = HashMap::new();
-    for (at, reference) in wanted {
-        if let Some(place) = places.get(&reference) {
-            replaced.insert(reference, format!("#{place}"));
-        } else if let Some(place) = bare_name(root, &reference) {
-            let message = format!("`$ref: {reference:.80}` is read as `#{place}`; write it so");
-            findings.add(Code::RefBareName, at, message);
-            replaced.insert(reference, format!("#{place}"));
+    names.collect(root, &mut String::new());
+    let Names { wanted, mut places } = names;
+    let mut bare = HashSet::new();
+    for reference in wanted {
+        if let Some(place) = bare_name(root, &reference).filter(|_| !places.contains_key(&reference)) {
+            bare.insert(reference.clone());
+            places.insert(reference, place);
         }
     }
+    tell_bare_names(root, &bare, findings);
+    let mut exhausted = false;
     walk_mut(root, &mut |place| {
         if let Place::Reference(text) = place
-            && let Some(pointer) = replaced.get(text)
+            && let Some(pointer) = places.get(text)
         {
-            text.clone_from(pointer);
+            match growth.checked_sub(pointer.len()) {
+                Some(left) => {
+                    growth = left;
+                    *text = format!("#{pointer}");
+                }
+                None => exhausted = true,
+            }
         }
     });
+    if exhausted { Err(Exhausted) } else { Ok(()) }
+}
+
+/// One finding for all of them, at the first.
+fn tell_bare_names(root: &Value, bare: &HashSet<String>, findings: &mut Findings) {
+    let mut first = None;
+    let mut count = 0_usize;
+    walk(root, &mut |steps, reference| {
+        if bare.contains(reference) {
+            count += 1;
+            first.get_or_insert_with(|| (pointer_of(steps), reference.to_owned()));
+        }
+    });
+    if let Some((at, reference)) = first {
+        let message =
+            format!("`$ref: {reference:.80}` is read as the schema of that name; {count} such in all");
+        findings.add(Code::RefBareName, at, message);
+    }
 }
 
 fn is_pointer(reference: &str) -> bool {
     reference.starts_with("#/") || reference == "#"
 }
 
-fn collect_names(value: &Value, place: &mut String, places: &mut HashMap<String, String>) {
-    let length = place.len();
-    match value {
-        Value::Object(members) => {
-            for key in ["$anchor", "$dynamicAnchor"] {
-                if let Some(Value::String(name)) = members.get(key) {
-                    places.entry(format!("#{name}")).or_insert_with(|| encoded(place));
+/// The names that references use, and where they are given.
+#[derive(Default)]
+struct Names {
+    wanted: HashSet<String>,
+    places: HashMap<String, String>,
+}
+
+impl Names {
+    fn collect(&mut self, value: &Value, place: &mut String) {
+        let length = place.len();
+        match value {
+            Value::Object(members) => {
+                self.take(members, place);
+                for (name, member) in members {
+                    if member.is_object() || member.is_array() {
+                        pointer::push(place, name);
+                        self.collect(member, place);
+                        place.truncate(length);
+                    }
                 }
             }
-            if let Some(Value::String(id)) = members.get("$id") {
-                places.entry(id.clone()).or_insert_with(|| encoded(place));
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    if item.is_object() || item.is_array() {
+                        pointer::push(place, &index.to_string());
+                        self.collect(item, place);
+                        place.truncate(length);
+                    }
+                }
             }
-            for (name, member) in members {
-                if member.is_object() || member.is_array() {
-                    pointer::push(place, name);
-                    collect_names(member, place, places);
-                    place.truncate(length);
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, members: &serde_json::Map<String, Value>, place: &str) {
+        for (key, mark) in [("$anchor", "#"), ("$dynamicAnchor", "#"), ("$id", "")] {
+            if let Some(Value::String(name)) = members.get(key) {
+                let name = format!("{mark}{name}");
+                if self.places.len() < MOST_NAMES && self.wanted.contains(&name) {
+                    self.places.entry(name).or_insert_with(|| encoded(place));
                 }
             }
         }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                pointer::push(place, &index.to_string());
-                collect_names(item, place, places);
-                place.truncate(length);
-            }
-        }
-        _ => {}
     }
 }
+
+/// Names of places that are followed; each costs the length of its pointer.
+const MOST_NAMES: usize = 10_000;
 
 /// A pointer as it stands in a fragment.
 pub(crate) fn encoded(pointer: &str) -> String {
@@ -310,6 +356,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Unresolved, name_to_place, pointer_of, resolve, walk};
+    use crate::clone_budget::Exhausted;
     use crate::finding::{Code, Findings};
 
     fn references(root: &Value) -> Vec<(String, String)> {
@@ -373,7 +420,7 @@ mod tests {
             "E": {"$ref": "B"},
         }}});
         let mut findings = Findings::default();
-        name_to_place(&mut root, &mut findings);
+        name_to_place(&mut root, 10_000, &mut findings).unwrap();
         let schemas = &root["components"]["schemas"];
         assert_eq!(schemas["B"]["$ref"], "#/components/schemas/A%20b");
         assert_eq!(schemas["D"]["$ref"], "#/components/schemas/C");
@@ -384,5 +431,16 @@ mod tests {
         );
         let codes: Vec<Code> = findings.listed().iter().map(|finding| finding.code).collect();
         assert_eq!(codes, [Code::RefBareName]);
+        assert_eq!(findings.listed()[0].pointer, "/components/schemas/E");
+    }
+
+    #[test]
+    fn short_names_of_long_places_do_not_multiply() {
+        let items = vec![json!({"$ref": "#a"}); 100];
+        let mut root = json!({"x".repeat(1_000): {"$anchor": "a"}, "items": items});
+        assert_eq!(
+            name_to_place(&mut root, 50_000, &mut Findings::default()),
+            Err(Exhausted)
+        );
     }
 }

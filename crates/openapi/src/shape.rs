@@ -173,11 +173,10 @@ fn report(steps: &[Step<'_>], reference: &str, reason: Unresolved, findings: &mu
         (_, Unresolved::Loop) => Code::RefLoop,
         (_, Unresolved::Nowhere) => Code::RefUnresolved,
     };
-    findings.add(
-        code,
-        references::pointer_of(steps),
-        format!("`$ref: {reference:.200}`: {reason}"),
-    );
+    findings.add_lazily(code, || {
+        let message = format!("`$ref: {reference:.200}`: {reason}");
+        (references::pointer_of(steps), message)
+    });
 }
 
 #[cfg(test)]

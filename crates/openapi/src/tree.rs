@@ -72,6 +72,7 @@ fn read_json(text: &str, bounds: &Bounds) -> Result<Tree, Findings> {
     let root = Seed {
         meter: &mut meter,
         depth: 0,
+        path: 0,
     }
     .deserialize(&mut reader)
     .and_then(|root| reader.end().map(|()| root));
@@ -96,6 +97,7 @@ fn read_yaml(text: &str, bounds: &Bounds) -> Result<Tree, Findings> {
             Seed {
                 meter: &mut meter,
                 depth: 0,
+                path: 0,
             }
             .deserialize(reader)
         });
@@ -199,6 +201,7 @@ struct Meter {
     bytes: usize,
     max_bytes: usize,
     max_depth: usize,
+    max_path: usize,
     /// Reversed tokens: a level adds its own name while the reader returns through it.
     duplicates: Vec<Vec<String>>,
     breach: Option<Breach>,
@@ -209,6 +212,7 @@ enum Breach {
     Nodes,
     Expansion,
     Depth,
+    Path,
 }
 
 /// Members named twice that are listed; each is a finding.
@@ -227,6 +231,7 @@ impl Meter {
                 .saturating_mul(bounds.expansion_factor)
                 .max(EXPANSION_FLOOR),
             max_depth: bounds.depth,
+            max_path: bounds.path_bytes,
             duplicates: Vec::new(),
             breach: None,
         }
@@ -255,11 +260,27 @@ impl Meter {
         self.charge(0)
     }
 
+    /// Checks the names on the way to a member.
+    fn name<E: Error>(&mut self, path: usize) -> Result<(), E> {
+        if path > self.max_path {
+            self.breach = Some(Breach::Path);
+            return Err(E::custom("over the bound"));
+        }
+        Ok(())
+    }
+
     fn refusal(&self, bounds: &Bounds) -> Option<Findings> {
         self.breach.map(|breach| match breach {
             Breach::Nodes => too_many_values(bounds, None),
             Breach::Expansion => alias_expansion(bounds, None),
             Breach::Depth => too_deep(bounds, None),
+            Breach::Path => {
+                let message = format!(
+                    "member names on the way to one value have more than {} bytes",
+                    bounds.path_bytes
+                );
+                refuse(Code::TooDeep, message, None)
+            }
         })
     }
 
@@ -288,6 +309,8 @@ struct Seed<'m> {
     meter: &'m mut Meter,
     /// Objects and lists around this value.
     depth: usize,
+    /// Bytes of the member names on the way to it.
+    path: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
@@ -365,7 +388,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let depth = self.depth + 1;
+        let (depth, path) = (self.depth + 1, self.path);
         let meter = self.meter;
         meter.open(depth)?;
         let mut items = Vec::new();
@@ -374,6 +397,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             let Some(item) = access.next_element_seed(Seed {
                 meter: &mut *meter,
                 depth,
+                path,
             })?
             else {
                 return Ok(Value::Array(items));
@@ -392,10 +416,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut members = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             meter.bytes += key.len();
+            let path = self.path + key.len();
+            meter.name(path)?;
             let known = meter.duplicates.len();
             let value = access.next_value_seed(Seed {
                 meter: &mut *meter,
                 depth,
+                path,
             })?;
             if meter.duplicates.len() > known {
                 meter.prefix_duplicates(known, &key);

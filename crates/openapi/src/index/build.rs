@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::operations::{self, Found};
 use super::routing;
 use super::slice::{self, CopiesExhausted};
-use super::{Index, Operation, SecurityRequirement, Tag, Webhook, details};
+use super::{Index, Operation, SecurityRequirement, SecurityUse, Tag, Webhook, details};
 use crate::bounds::Bounds;
 use crate::document::Document;
 use crate::finding::{Code, Findings};
@@ -60,7 +60,6 @@ fn finish_operations(
     let keys = keys(found, findings);
     let templates = routing::assign(found, findings);
     let mut assigner = Assigner::new(known);
-    let common = details::requirement(document.get("/security"));
     let mut finished = Vec::with_capacity(found.len());
     for ((found, key), (template, route)) in found.iter().zip(keys).zip(templates) {
         let Some(slice) = slice_of(document, found, copies, findings) else {
@@ -69,7 +68,8 @@ fn finish_operations(
         let id = found.operation_id();
         let slug = assigner.assign(&key, &[id.unwrap_or_default(), &found.fallback_key()]);
         let own = found.operation.get("security").filter(|own| own.is_array());
-        let security = own.map_or_else(|| common.clone(), |own| details::requirement(Some(own)));
+        let security = details::requirement(own.or_else(|| document.get("/security")));
+        *copies = copies.saturating_sub(security.iter().map(|alternative| weight(alternative)).sum());
         check_schemes(&security, schemes, own.is_some(), &found.pointer, findings);
         finished.push(Operation {
             key,
@@ -88,6 +88,16 @@ fn finish_operations(
         });
     }
     finished
+}
+
+/// Bytes that an alternative of a requirement takes.
+fn weight(alternative: &[SecurityUse]) -> usize {
+    let scopes = |part: &SecurityUse| part.scopes.iter().map(|scope| scope.len() + 24).sum::<usize>();
+    alternative
+        .iter()
+        .map(|part| part.scheme.len() + scopes(part) + 48)
+        .sum::<usize>()
+        + 24
 }
 
 fn finish_webhooks(

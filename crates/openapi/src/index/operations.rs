@@ -73,6 +73,7 @@ pub(super) fn collect<'d>(
     findings: &mut Findings,
 ) -> Vec<Found<'d>> {
     let mut found = Vec::new();
+    let mut pointers = 0_usize;
     let Some((place, items)) = resolved(
         document,
         document.tree().get(member),
@@ -84,12 +85,30 @@ pub(super) fn collect<'d>(
         .iter()
         .filter(|(name, _)| !name.starts_with("x-") && *name != "$ref")
     {
+        let known = found.len();
         if let Some((place, item)) = resolved(document, Some(item), pointer::child(&place, name)) {
             collect_item(name, item, &place, &mut found, findings);
         }
-        if found.len() > bounds.operations {
-            let message = format!("more than {} operations", bounds.operations);
-            findings.add(Code::TooManyOperations, place, message);
+        pointers += found
+            .iter()
+            .skip(known)
+            .map(|found| found.pointer.len())
+            .sum::<usize>();
+        let refusal = if found.len() > bounds.operations {
+            Some((
+                Code::TooManyOperations,
+                format!("more than {} operations", bounds.operations),
+            ))
+        } else if pointers > bounds.copied {
+            Some((
+                Code::TooManyCopies,
+                "the places of the operations are too long".to_owned(),
+            ))
+        } else {
+            None
+        };
+        if let Some((code, message)) = refusal {
+            findings.add(code, place, message);
             found.clear();
             break;
         }
