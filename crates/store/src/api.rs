@@ -1,0 +1,168 @@
+//! APIs.
+
+use gatewright_model::api::{Api, ApiVersion, Visibility};
+use gatewright_model::id::{ApiId, EntityId, TeamId};
+use gatewright_model::page::{Page, PageRequest};
+use gatewright_model::text::{ContextPath, Slug};
+use sea_query::{Condition, Expr, ExprTrait, Order, Query, SelectStatement};
+
+use crate::error::StoreError;
+use crate::row::{Record, contains, is, is_in, is_some, record, versioned};
+use crate::tx::repository;
+
+repository! {
+    /// APIs.
+    Apis via apis
+}
+
+record! { Api in "api" owned by Some("tenant_id") => {
+    id, tenant_id, team_id, slug, name, description, kind, visibility, context_path, created_at, updated_at,
+    row_version,
+} }
+versioned!(Api);
+
+/// Which APIs are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct ApiFilter {
+    /// Part of the name or of the slug, in any case.
+    pub q: Option<String>,
+    /// Found by these people.
+    pub visibility: Option<Visibility>,
+    /// Owned by this team.
+    pub team: Option<TeamId>,
+    /// Only what members of these teams find: public ones, the tenant's, and the teams' own. `None` for all.
+    pub seen_by: Option<Vec<TeamId>>,
+}
+
+impl Apis<'_> {
+    /// The API with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`], as for every read.
+    pub async fn find(self, id: ApiId) -> Result<Option<Api>, StoreError> {
+        self.0.one(is("id", &id)).await
+    }
+
+    /// The tenant's API with this slug.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn find_by_slug(self, slug: &Slug) -> Result<Option<Api>, StoreError> {
+        self.0.one(is("slug", slug)).await
+    }
+
+    /// The tenant's API that stands at this path.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn find_by_context(self, path: &ContextPath) -> Result<Option<Api>, StoreError> {
+        self.0.one(is("context_path", path)).await
+    }
+
+    /// The same as [`Apis::find`], kept from others' changes until the
+    /// transaction ends: who makes a snapshot part of an API holds it.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn lock(self, id: ApiId) -> Result<Option<Api>, StoreError> {
+        self.0.one_locked(is("id", &id)).await
+    }
+
+    /// APIs, newest first.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn list(self, filter: &ApiFilter, page: PageRequest) -> Result<Page<Api>, StoreError> {
+        let mut select = self.0.select::<Api>();
+        let named = filter
+            .q
+            .as_deref()
+            .map(|q| Condition::any().add(contains("name", q)).add(contains("slug", q)));
+        let found = filter.seen_by.as_deref().map(|teams| {
+            Condition::any()
+                .add(is_in("visibility", &[Visibility::Public, Visibility::Tenant]))
+                .add(is_in("team_id", teams))
+        });
+        select
+            .and_where_option(is_some("visibility", filter.visibility.as_ref()))
+            .and_where_option(is_some("team_id", filter.team.as_ref()))
+            .cond_where(Condition::all().add_option(named).add_option(found));
+        self.0.page(select, page, Order::Desc, |api: &Api| api.id.uuid()).await
+    }
+
+    /// Adds an API.
+    ///
+    /// # Errors
+    /// `Conflict(ApiSlug)`, `Conflict(ApiContextPath)`.
+    pub async fn insert(self, api: &Api) -> Result<(), StoreError> {
+        self.0.insert(api).await
+    }
+
+    /// Writes an API and returns it with its next row version.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`], `Conflict(ApiSlug)`, `Conflict(ApiContextPath)`.
+    pub async fn update(self, api: &Api) -> Result<Api, StoreError> {
+        self.0.update(api).await
+    }
+
+    /// Deletes an API with its versions, documents and plans.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when something was ever subscribed to or approved: that history stays.
+    pub async fn delete(self, id: ApiId) -> Result<(), StoreError> {
+        let tx = self.0;
+        let versions = || ids_of(ApiVersion::TABLE, "api_id", id);
+        let plans = || ids_of("plan", "api_id", id);
+        let of_versions = |table| (table, in_query("version_id", versions()));
+        let revisions = || {
+            let mut select = Query::select();
+            select
+                .column("id")
+                .from("revision")
+                .and_where(in_query("version_id", versions()));
+            select
+        };
+        let plan_versions = || {
+            let mut select = Query::select();
+            select
+                .column("id")
+                .from("plan_version")
+                .and_where(in_query("plan_id", plans()));
+            select
+        };
+        // Children before what they point to; the pointers of plans and versions are checked at commit.
+        let steps = [
+            ("plan_limit", in_query("plan_version_id", plan_versions())),
+            ("plan_coverage", in_query("plan_id", plans())),
+            ("plan_version", in_query("plan_id", plans())),
+            ("plan", is("api_id", &id)),
+            of_versions("upstream_target"),
+            of_versions("upstream"),
+            ("operation", in_query("revision_id", revisions())),
+            of_versions("revision"),
+            (ApiVersion::TABLE, is("api_id", &id)),
+            (Api::TABLE, is("id", &id)),
+        ];
+        let wall = tx.wall::<Api>();
+        for (table, condition) in steps {
+            let mut delete = Query::delete();
+            delete
+                .from_table(table)
+                .and_where(condition)
+                .and_where_option(wall.clone());
+            tx.conn.execute(&delete).await?;
+        }
+        Ok(())
+    }
+}
+
+fn ids_of(table: &'static str, column: &'static str, id: ApiId) -> SelectStatement {
+    let mut select = Query::select();
+    select.column("id").from(table).and_where(is(column, &id));
+    select
+}
+
+fn in_query(column: &'static str, select: SelectStatement) -> Expr {
+    Expr::col(column).in_subquery(select)
+}

@@ -1,0 +1,137 @@
+//! The few places where the two databases truly differ, each a named function.
+
+use gatewright_model::time::Timestamp;
+use sea_query::{Expr, ExprTrait, Query, SelectStatement};
+
+use crate::conn::{Conn, Dialect, Link};
+use crate::error::StoreError;
+
+/// Work that only one process at a time may do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Work {
+    /// Changing the schema.
+    Migrations,
+    /// Adding rollups up.
+    Rollups,
+}
+
+/// Waits until no other transaction does the same work. SQLite has one writer anyway.
+pub(crate) async fn serialise(conn: &mut Conn, work: Work) -> Result<(), StoreError> {
+    match (conn.dialect(), work) {
+        (Dialect::Postgres, Work::Migrations) => {
+            conn.run_fixed("SELECT pg_advisory_xact_lock(71846121)").await
+        }
+        (Dialect::Postgres, Work::Rollups) => conn.run_fixed("SELECT pg_advisory_xact_lock(71846122)").await,
+        (Dialect::Sqlite, _) => Ok(()),
+    }
+}
+
+/// Keeps the selected rows as they are until the end of the transaction. SQLite has one writer anyway.
+pub(crate) fn lock_rows(conn: &Conn, select: &mut SelectStatement) {
+    if conn.dialect() == Dialect::Postgres {
+        select.lock_exclusive();
+    }
+}
+
+/// Keeps the selected rows and passes over those that somebody else keeps. SQLite has one writer anyway.
+pub(crate) fn lock_free_rows(conn: &Conn, select: &mut SelectStatement) {
+    if conn.dialect() == Dialect::Postgres {
+        select.lock_with_behavior(sea_query::LockType::Update, sea_query::LockBehavior::SkipLocked);
+    }
+}
+
+/// Whether the schema has this table.
+pub(crate) async fn has_table(conn: &mut Conn, table: &'static str) -> Result<bool, StoreError> {
+    let mut select = Query::select();
+    select.expr(Expr::val(1_i64));
+    match conn.dialect() {
+        Dialect::Postgres => select
+            .from(("pg_catalog", "pg_tables"))
+            .and_where(Expr::col("tablename").eq(table))
+            .and_where(Expr::cust("schemaname = current_schema()")),
+        Dialect::Sqlite => select
+            .from("sqlite_master")
+            .and_where(Expr::col("type").eq("table"))
+            .and_where(Expr::col("name").eq(table)),
+    };
+    Ok(conn.fetch_optional(&select).await?.is_some())
+}
+
+/// Lets the role that statements run as use every table. Only a superuser needs it: others are bound by
+/// row-level security themselves.
+pub(crate) async fn grant(conn: &mut Conn, link: &Link) -> Result<(), StoreError> {
+    match link {
+        Link::Postgres { elevated: true, .. } => conn.run_fixed(GRANT).await,
+        Link::Postgres { .. } | Link::Sqlite { .. } => Ok(()),
+    }
+}
+
+/// Roles belong to the cluster: two databases that are migrated at once both try to make it.
+const GRANT: &str = "
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'gatewright_app') THEN
+        CREATE ROLE gatewright_app NOLOGIN NOINHERIT;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;
+END
+$$;
+DO $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO gatewright_app', current_schema());
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO gatewright_app', current_schema());
+    EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO gatewright_app', current_schema());
+    EXECUTE 'REVOKE UPDATE, DELETE ON audit_event FROM gatewright_app';
+    EXECUTE 'REVOKE INSERT, UPDATE, DELETE ON schema_migration FROM gatewright_app';
+END
+$$;";
+
+/// The time that counters go by: the database's own where several nodes share it, else the machine's.
+pub(crate) async fn authority_time(conn: &mut Conn, local: Timestamp) -> Result<Timestamp, StoreError> {
+    match conn.dialect() {
+        Dialect::Postgres => {
+            let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
+            let rows = conn.fetch_fixed(sql).await?;
+            rows.first().map_or(Ok(local), |row| row.take("clock", "now"))
+        }
+        Dialect::Sqlite => Ok(local),
+    }
+}
+
+/// Makes the partition for the calls of one day, counted from the epoch. SQLite has one table.
+pub(crate) async fn add_call_day(conn: &mut Conn, day: i64) -> Result<(), StoreError> {
+    match conn.dialect() {
+        Dialect::Postgres => {
+            let mut select = Query::select();
+            select.expr(Expr::cust_with_values("gatewright_add_call_day(?)::text", [day]));
+            conn.fetch_optional(&select).await.map(drop)
+        }
+        Dialect::Sqlite => Ok(()),
+    }
+}
+
+/// Forgets calls from before a time: whole days at once where they are partitions.
+pub(crate) async fn drop_calls_before(conn: &mut Conn, before: Timestamp) -> Result<u64, StoreError> {
+    match conn.dialect() {
+        Dialect::Postgres => {
+            let mut select = Query::select();
+            select.expr_as(
+                Expr::cust_with_values("gatewright_drop_call_days(?)", [before.as_millis()]),
+                "dropped",
+            );
+            let row = conn.fetch_optional(&select).await?;
+            row.map_or(Ok(0), |row| row.take("call_record", "dropped"))
+        }
+        Dialect::Sqlite => {
+            let mut old = Query::select();
+            old.column("id")
+                .from("call_record")
+                .and_where(Expr::col("at").lt(before.as_millis()))
+                .limit(10_000);
+            let mut delete = Query::delete();
+            delete.from_table("call_record").and_where(Expr::col("id").in_subquery(old));
+            conn.execute(&delete).await
+        }
+    }
+}

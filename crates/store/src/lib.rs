@@ -1,0 +1,76 @@
+//! All SQL of Gatewright, for two databases, written once: rows to model types
+//! and back, transactions, migrations, backup.
+//!
+//! This crate knows no HTTP, no pages and no gateway, and it decides nothing:
+//! business rules live above it. That there are two databases is known here alone.
+//!
+//! ```ignore
+//! let mut tx = store.begin(Scope::Tenant(tenant_id)).await?;
+//! let api = tx.apis().find_by_slug(&slug).await?;        // Option<Api>
+//! tx.apis().insert(&new).await?;                         // Err(Conflict(Rule::ApiSlug))
+//! let api = tx.apis().update(&api).await?;               // Err(Stale) when row_version moved on
+//! tx.audit(entry);                                       // collected …
+//! let seq = tx.commit(now).await?;                       // … numbered and written here
+//! ```
+//!
+//! Start reading in [`tx`] (transactions and what repositories stand on), then
+//! [`change`] (numbers, audit, messages), `conn.rs` (the two databases), then
+//! any aggregate, for example [`api`].
+
+pub mod api;
+pub mod application;
+pub mod approval;
+pub mod audit;
+pub mod call;
+pub mod change;
+mod column;
+mod conn;
+pub mod credential;
+pub mod delta;
+mod dialect;
+pub mod error;
+pub mod idempotency;
+pub mod lease;
+pub mod meta;
+pub mod migrations;
+pub mod node;
+pub mod outbox;
+pub mod plan;
+pub mod revision;
+mod row;
+pub mod snapshot;
+pub mod store;
+pub mod subscription;
+pub mod tenancy;
+pub mod token;
+pub mod traffic;
+pub mod tx;
+pub mod upstream;
+pub mod usage;
+pub mod user;
+pub mod version;
+
+#[cfg(test)]
+mod testing;
+
+pub use api::ApiFilter;
+pub use application::ApplicationFilter;
+pub use approval::ApprovalFilter;
+pub use audit::{AuditFilter, ChainVerdict};
+pub use call::{CallFilter, StoredCall, TrafficView};
+pub use change::{AuditEntry, OutboxEntry};
+pub use conn::{Dialect, Scope};
+pub use delta::{DeltaPage, DeltaRange};
+pub use error::{Rule, StoreError};
+pub use idempotency::{IdempotencyKey, StoredAnswer};
+pub use meta::MetaKey;
+pub use migrations::MigrationError;
+pub use node::{GatewayNode, NodeState};
+pub use outbox::OutboxMessage;
+pub use snapshot::SnapshotSummary;
+pub use store::{Database, Store, StoreSettings};
+pub use subscription::SubscriptionFilter;
+pub use token::Session;
+pub use tx::Tx;
+pub use usage::{GroupKey, UsageFilter, UsageGroup, UsageSum};
+pub use version::VersionSummary;
