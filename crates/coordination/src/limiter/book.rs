@@ -1,0 +1,522 @@
+//! The account of one node's leases on one counter, without I/O: what to ask
+//! for, what an answer means, what comes back.
+//!
+//! Which lease a permit came from is decided afterwards: the oldest is spent
+//! first. Sums are all that matters, and they are exact.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_model::id::{LeaseId, NodeId};
+use gatewright_model::time::Timestamp;
+
+use crate::authority::{LeaseAnswer, LeaseFate, LeaseReport, LeaseRequest, LimitSpec};
+use crate::gcra::Nanos;
+use crate::limiter::nanos;
+use crate::limiter::permits::Permits;
+use crate::terms::{Shape, Terms};
+
+const MILLI: Nanos = 1_000_000;
+const SECOND: Nanos = 1_000 * MILLI;
+/// Unspent permits go back when nobody took one for that long; and a batch
+/// should last that long.
+const IDLE: Nanos = 250 * MILLI;
+/// An unanswered request is repeated under its id for that long. Less than any
+/// lease of a quota, so that the authority still knows the id.
+const REPEAT: Nanos = 8 * SECOND;
+/// How long a refusal for good is kept.
+const REFUSED: Nanos = SECOND;
+/// For how long waiters hope for what other nodes hold, and the pause after that.
+const HOPE: Nanos = 100 * MILLI;
+const HOPELESS: Nanos = 250 * MILLI;
+/// Between two looks at the authority in that time.
+const RETRY: Nanos = 5 * MILLI;
+/// Between two recalls of one counter.
+const RECALL: Nanos = 50 * MILLI;
+/// A node that was asked to give back asks for nothing for so long.
+const YIELD: Nanos = 10 * MILLI;
+const NEVER: Nanos = Nanos::MAX;
+
+/// What a look at the account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Lease and give back.
+    Serve,
+    /// The authority is not to be asked now.
+    Hush,
+    /// Give back everything and ask for nothing.
+    Drain,
+}
+
+/// What is to be done after a look at the account.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Send this, and bring back the answer.
+    Send(LeaseRequest),
+    /// Look again then.
+    Sleep(Nanos),
+    /// Nothing is held or owed: the account can be closed.
+    Done,
+}
+
+/// Whether other nodes shall be asked to give back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recall {
+    /// They shall.
+    Publish,
+    /// No need.
+    Spare,
+}
+
+/// Who asks: what all accounts of a node have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asker {
+    pub(super) node: NodeId,
+    pub(super) nodes: u32,
+    /// A fresh id, in case a lease is asked for.
+    pub(super) lease: LeaseId,
+}
+
+#[derive(Debug)]
+struct Held {
+    id: LeaseId,
+    granted: u64,
+    left: u64,
+    until: Nanos,
+}
+
+#[derive(Debug)]
+struct Pending {
+    request: LeaseRequest,
+    sent: Nanos,
+}
+
+/// The account.
+#[derive(Debug)]
+pub(super) struct Book {
+    held: VecDeque<Held>,
+    /// Of closed leases, not sent yet.
+    reports: Vec<LeaseReport>,
+    /// Some of them say that permits come back.
+    returns: bool,
+    pending: Option<Pending>,
+    /// When to look again.
+    pub(super) due: Nanos,
+    version: u32,
+    demand: Demand,
+    last_use: Nanos,
+    /// How much the pool held after it was filled last.
+    batch: u64,
+    remaining: u64,
+    /// Nothing is asked for before.
+    hold_until: Nanos,
+    refused_since: Option<Nanos>,
+    recalled_at: Option<Nanos>,
+    period: i64,
+}
+
+impl Book {
+    pub(super) fn new(permits: &Permits, now: Nanos) -> Self {
+        Self {
+            held: VecDeque::new(),
+            reports: Vec::new(),
+            returns: false,
+            pending: None,
+            due: NEVER,
+            version: permits.limit.rule.load().version,
+            demand: Demand::new(now),
+            last_use: now,
+            batch: 0,
+            remaining: u64::MAX,
+            hold_until: 0,
+            refused_since: None,
+            recalled_at: None,
+            period: 0,
+        }
+    }
+
+    /// Brings the account up to date and says what to do.
+    pub(super) fn look(&mut self, permits: &Permits, asker: Asker, now: Nanos, mode: Mode) -> Step {
+        let rule = permits.limit.rule.load();
+        let shape = Shape::of(&rule.spec);
+        self.settle(permits, shape, now);
+        self.end_leases(permits, shape, now);
+        let idle = now.saturating_sub(self.last_use) >= IDLE && mode == Mode::Serve;
+        if self.version != rule.version || idle || mode == Mode::Drain {
+            self.version = rule.version;
+            self.close(permits, shape);
+        }
+        if mode == Mode::Hush {
+            return self.rest(permits, shape, now);
+        }
+        if let Some(pending) = &self.pending {
+            if now.saturating_sub(pending.sent) < repeat(shape) {
+                return Step::Send(pending.request.clone());
+            }
+            self.abandon();
+        }
+        let want = match mode {
+            Mode::Serve if now >= self.hold_until => self.want(permits, &rule.spec, shape, asker.nodes, now),
+            _ => 0,
+        };
+        let known = permits.known();
+        let owes = self.returns
+            || (asker.nodes > 1 && !self.reports.is_empty())
+            || (known.overdraft > 0 && shape != Shape::Rate);
+        if want == 0 && !owes {
+            return self.rest(permits, shape, now);
+        }
+        let mut reports = std::mem::take(&mut self.reports);
+        self.returns = false;
+        if shape != Shape::Rate {
+            reports.extend(
+                self.held
+                    .iter()
+                    .filter(|held| held.left < held.granted)
+                    .map(Held::report),
+            );
+        }
+        let request = LeaseRequest {
+            lease: asker.lease,
+            node: asker.node,
+            key: permits.key(),
+            spec: Arc::clone(&rule.spec),
+            want,
+            nodes: asker.nodes,
+            reports,
+            known,
+        };
+        self.pending = Some(Pending {
+            request: request.clone(),
+            sent: now,
+        });
+        Step::Send(request)
+    }
+
+    /// Enters the answer to what was sent. An answer to something else says nothing.
+    pub(super) fn answered(
+        &mut self,
+        permits: &Permits,
+        answer: &LeaseAnswer,
+        embedded: bool,
+        now: Nanos,
+    ) -> Recall {
+        let expected = |pending: &mut Pending| pending.request.lease == answer.lease;
+        let Some(Pending { request, sent }) = self.pending.take_if(expected) else {
+            return Recall::Spare;
+        };
+        let shape = Shape::of(&request.spec);
+        permits.overdraft_reported(request.known.overdraft);
+        permits.learn(answer, shape, sent, request.spec.window.duration());
+        self.remaining = answer.remaining;
+        if self.period != answer.period {
+            self.settle(permits, shape, now);
+            permits.close_pool();
+            self.held.clear();
+            self.period = answer.period;
+        }
+        // What was granted or refused under an older rule says nothing about the new one.
+        let current = Arc::ptr_eq(&request.spec, &permits.limit.rule.load().spec);
+        let recall = if answer.granted > 0 {
+            let until = usable_until(answer, shape, sent);
+            let usable = current && until > now;
+            self.granted(permits, answer, shape, usable.then_some(until), now);
+            Recall::Spare
+        } else if request.want > 0 && current {
+            permits.refused(now);
+            self.refused(permits, answer, shape, embedded, now)
+        } else {
+            Recall::Spare
+        };
+        permits.wake();
+        recall
+    }
+
+    /// Another node is about to refuse: nothing is kept, and nothing asked for a moment.
+    pub(super) fn recalled(&mut self, permits: &Permits, now: Nanos) {
+        let shape = Shape::of(&permits.limit.rule.load().spec);
+        if shape == Shape::Rate {
+            return;
+        }
+        self.settle(permits, shape, now);
+        self.close(permits, shape);
+        self.hold_until = now + YIELD;
+    }
+
+    /// Enters what workers took since the last look.
+    fn settle(&mut self, permits: &Permits, shape: Shape, now: Nanos) {
+        let total: u64 = self.held.iter().map(|held| held.left).sum();
+        let spent = total.saturating_sub(permits.pool());
+        if spent > 0 {
+            self.last_use = now;
+        }
+        self.demand.add(spent, now);
+        self.spend(spent);
+        while self.held.front().is_some_and(|held| held.left == 0) {
+            self.drop_front(shape);
+        }
+        if let Some(until) = self.held.iter().map(|held| held.until).min() {
+            permits.prolong(until);
+        }
+    }
+
+    fn spend(&mut self, mut spent: u64) {
+        for held in &mut self.held {
+            let part = held.left.min(spent);
+            held.left -= part;
+            spent -= part;
+        }
+    }
+
+    fn drop_front(&mut self, shape: Shape) {
+        if let Some(held) = self.held.pop_front()
+            && shape != Shape::Rate
+        {
+            self.returns |= held.left > 0;
+            self.reports.push(LeaseReport {
+                fate: LeaseFate::Closed,
+                ..held.report()
+            });
+        }
+    }
+
+    /// Takes what ended leases left out of the pool, in time to give it back.
+    fn end_leases(&mut self, permits: &Permits, shape: Shape, now: Nanos) {
+        if !self.held.iter().any(|held| held.until <= now) {
+            return;
+        }
+        for held in &mut self.held {
+            if held.until <= now {
+                held.left = permits.withdraw(held.left);
+            }
+        }
+        let (ended, live): (VecDeque<Held>, VecDeque<Held>) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|held| held.until <= now);
+        self.held = ended;
+        while !self.held.is_empty() {
+            self.drop_front(shape);
+        }
+        self.held = live;
+        match self.held.iter().map(|held| held.until).min() {
+            Some(until) => permits.prolong(until),
+            None => {
+                permits.close_pool();
+            }
+        }
+    }
+
+    fn close(&mut self, permits: &Permits, shape: Shape) {
+        let total: u64 = self.held.iter().map(|held| held.left).sum();
+        let unspent = permits.close_pool();
+        self.spend(total.saturating_sub(unspent));
+        while !self.held.is_empty() {
+            self.drop_front(shape);
+        }
+    }
+
+    /// The answer never came: what was in the request has to be said again. If
+    /// the lease was granted all the same, it is written off.
+    fn abandon(&mut self) {
+        if let Some(Pending { request, .. }) = self.pending.take() {
+            let closed = request
+                .reports
+                .into_iter()
+                .filter(|report| report.fate == LeaseFate::Closed);
+            self.reports.extend(closed);
+            self.returns = !self.reports.is_empty();
+        }
+    }
+
+    fn rest(&self, permits: &Permits, shape: Shape, now: Nanos) -> Step {
+        if permits.waiting() > 0 {
+            return Step::Sleep(self.hold_until.max(now + RETRY));
+        }
+        if !self.held.is_empty() {
+            let ends = self.held.iter().map(|held| held.until).min().unwrap_or(NEVER);
+            return Step::Sleep(ends.min(self.last_use + IDLE).max(now + MILLI));
+        }
+        let owes =
+            self.pending.is_some() || self.returns || (shape != Shape::Rate && permits.known().overdraft > 0);
+        // What was learnt about a refusal spares the next ones their hope.
+        let remembers = self.refused_since.is_some() && now < self.hold_until + SECOND;
+        if owes || remembers {
+            Step::Sleep(now + IDLE)
+        } else {
+            Step::Done
+        }
+    }
+
+    /// How many to ask for: what waits, or the demand of a while when half of
+    /// the last batch is gone, within a batch's share of what is left.
+    fn want(&self, permits: &Permits, spec: &LimitSpec, shape: Shape, nodes: u32, now: Nanos) -> u64 {
+        let waiting = permits.waiting();
+        let pool = permits.pool();
+        let demand = self.demand.within(horizon(spec, shape), now);
+        if waiting > 0 {
+            return demand.max(waiting).saturating_sub(pool);
+        }
+        if demand < 2 || pool > self.batch / 2 || self.remaining == 0 || self.held.is_empty() {
+            return 0;
+        }
+        let share = (self.remaining / 4 / u64::from(nodes)).max(1);
+        demand.min(share).saturating_sub(pool)
+    }
+
+    /// `until` is absent when the permits came too late to be of use.
+    fn granted(
+        &mut self,
+        permits: &Permits,
+        answer: &LeaseAnswer,
+        shape: Shape,
+        until: Option<Nanos>,
+        now: Nanos,
+    ) {
+        self.refused_since = None;
+        self.settle(permits, shape, now);
+        let held = Held {
+            id: answer.lease,
+            granted: answer.granted,
+            left: answer.granted,
+            until: until.unwrap_or(now),
+        };
+        if until.is_none() {
+            self.held.push_front(held);
+            self.drop_front(shape);
+            return;
+        }
+        if self.held.is_empty() {
+            permits.close_pool();
+        }
+        self.last_use = now;
+        self.held.push_back(held);
+        self.batch = permits.pool().saturating_add(answer.granted);
+        let until = self.held.iter().map(|held| held.until).min().unwrap_or(now);
+        let spec = &permits.limit.rule.load().spec;
+        let demand = self.demand.within(horizon(spec, shape), now);
+        let low = if demand >= 2 && answer.remaining > 0 {
+            self.batch / 2 + 1
+        } else {
+            0
+        };
+        permits.fill(answer.granted, until, low);
+    }
+
+    fn refused(
+        &mut self,
+        permits: &Permits,
+        answer: &LeaseAnswer,
+        shape: Shape,
+        embedded: bool,
+        now: Nanos,
+    ) -> Recall {
+        let version = self.version;
+        if shape == Shape::Rate || embedded || answer.outstanding_elsewhere == 0 {
+            let pause = nanos(answer.retry_after).clamp(MILLI, REFUSED);
+            permits.exhaust(now + pause, version);
+            return Recall::Spare;
+        }
+        let since = *self.refused_since.get_or_insert(now);
+        if now - since < HOPE && permits.waiting() > 0 {
+            self.hold_until = now + RETRY;
+        } else {
+            self.hold_until = now + HOPELESS;
+            permits.exhaust(self.hold_until, version);
+        }
+        if self.recalled_at.is_some_and(|at| now - at < RECALL) {
+            return Recall::Spare;
+        }
+        self.recalled_at = Some(now);
+        Recall::Publish
+    }
+}
+
+impl Held {
+    fn report(&self) -> LeaseReport {
+        LeaseReport {
+            lease: self.id,
+            spent: self.granted - self.left,
+            fate: LeaseFate::Held,
+        }
+    }
+}
+
+/// How fast permits are taken.
+#[derive(Debug)]
+struct Demand {
+    a_second: u64,
+    count: u64,
+    since: Nanos,
+}
+
+impl Demand {
+    /// Shorter stretches are put together.
+    const STRETCH: Nanos = 20 * MILLI;
+    /// Shorter ones say nothing at all.
+    const SHORTEST: Nanos = 5 * MILLI;
+
+    fn new(now: Nanos) -> Self {
+        Self {
+            a_second: 0,
+            count: 0,
+            since: now,
+        }
+    }
+
+    fn add(&mut self, taken: u64, now: Nanos) {
+        self.count = self.count.saturating_add(taken);
+        if now.saturating_sub(self.since) >= Self::STRETCH {
+            self.a_second = u64::midpoint(self.a_second, self.latest(now));
+            self.count = 0;
+            self.since = now;
+        }
+    }
+
+    fn latest(&self, now: Nanos) -> u64 {
+        let elapsed = now.saturating_sub(self.since).max(Self::SHORTEST);
+        per(self.count, SECOND, elapsed)
+    }
+
+    /// How many will be taken in that time, if it goes on like this.
+    fn within(&self, horizon: Nanos, now: Nanos) -> u64 {
+        per(self.a_second.max(self.latest(now)), horizon, SECOND)
+    }
+}
+
+fn per(count: u64, part: Nanos, whole: Nanos) -> u64 {
+    let scaled =
+        u128::from(count) * u128::from(part.unsigned_abs()) / u128::from(whole.unsigned_abs().max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+/// Until when permits may be spent that were asked for at `sent`.
+fn usable_until(answer: &LeaseAnswer, shape: Shape, sent: Nanos) -> Nanos {
+    let usable = match shape {
+        Shape::Calendar => answer.usable_for.min(answer.reset_after),
+        Shape::Rolling | Shape::Rate => answer.usable_for,
+    };
+    sent.saturating_add(nanos(usable))
+}
+
+/// For how long a batch should last.
+fn horizon(spec: &LimitSpec, shape: Shape) -> Nanos {
+    match shape {
+        Shape::Calendar => IDLE,
+        // How long its permits live does not depend on the time.
+        Shape::Rolling | Shape::Rate => {
+            let usable = Terms::at(spec, Timestamp::default()).usable;
+            IDLE.min(nanos(Duration::from_millis(usable.max(0).unsigned_abs())))
+        }
+    }
+}
+
+fn repeat(shape: Shape) -> Nanos {
+    match shape {
+        Shape::Rate => IDLE,
+        Shape::Calendar | Shape::Rolling => REPEAT,
+    }
+}
+
+#[cfg(test)]
+mod tests;
