@@ -66,19 +66,19 @@ macro_rules! words {
 
         impl ::std::str::FromStr for $name {
             type Err = $crate::invalid::Invalid;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
+            fn from_str(text: &str) -> ::std::result::Result<Self, Self::Err> {
                 <Self as $crate::state::Word>::parse(text)
             }
         }
 
         impl ::serde::Serialize for $name {
-            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
                 serializer.serialize_str($crate::state::Word::as_str(*self))
             }
         }
 
         impl<'de> ::serde::Deserialize<'de> for $name {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
                 let text = <String as ::serde::Deserialize>::deserialize(deserializer)?;
                 <Self as $crate::state::Word>::parse(&text).map_err(::serde::de::Error::custom)
             }
@@ -98,7 +98,7 @@ macro_rules! machine {
             ///
             /// # Errors
             /// The states that can be reached instead.
-            pub fn after(self, verb: $verb) -> Result<Self, $crate::state::IllegalTransition> {
+            pub fn after(self, verb: $verb) -> ::std::result::Result<Self, $crate::state::IllegalTransition> {
                 Self::MOVES
                     .iter()
                     .find(|(from, by, _)| *from == self && *by == verb)

@@ -1,0 +1,329 @@
+//! Creating, finding and changing APIs.
+
+use gatewright_model::api::{Api, ApiKind, Visibility};
+use gatewright_model::id::{ApiId, TeamId};
+use gatewright_model::page::{Page, PageRequest};
+use gatewright_model::permission::Permission;
+use gatewright_model::reference::Ref;
+use gatewright_model::tenancy::{DEFAULT_TEAM, Team};
+use gatewright_model::text::{ContextPath, Name, Slug};
+use gatewright_store::{ApiFilter as StoredFilter, Tx};
+use serde_json::json;
+
+use crate::audit_entry::entry;
+use crate::caller::Caller;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::if_match::IfMatch;
+use crate::snapshot;
+use crate::views::{ApiView, VersionSummary};
+
+/// Use cases of APIs.
+#[derive(Debug, Clone, Copy)]
+pub struct Apis<'c>(pub(crate) &'c Control);
+
+/// What makes an API.
+#[derive(Debug, Clone)]
+pub struct NewApi {
+    /// As people read it.
+    pub name: Name,
+    /// Unique in the tenant.
+    pub slug: Slug,
+    /// Where it stands at the gateway; unique in the tenant.
+    pub context_path: ContextPath,
+    /// What it speaks.
+    pub kind: ApiKind,
+    /// Who finds it.
+    pub visibility: Visibility,
+    /// The owning team; the tenant's default team when absent.
+    pub team: Option<Ref<TeamId>>,
+    /// Markdown.
+    pub description: String,
+}
+
+/// What can be changed of an API.
+#[derive(Debug, Clone, Default)]
+pub struct ApiPatch {
+    /// As people read it.
+    pub name: Option<Name>,
+    /// Markdown.
+    pub description: Option<String>,
+    /// Who finds it.
+    pub visibility: Option<Visibility>,
+    /// Where it stands at the gateway.
+    pub context_path: Option<ContextPath>,
+    /// The owning team.
+    pub team: Option<Ref<TeamId>>,
+}
+
+/// Which APIs a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct ApiFilter {
+    /// Part of the name or of the slug.
+    pub q: Option<String>,
+    /// Who finds them.
+    pub visibility: Option<Visibility>,
+    /// The owning team.
+    pub team: Option<Ref<TeamId>>,
+}
+
+impl Control {
+    /// Use cases of APIs.
+    #[must_use]
+    pub const fn apis(&self) -> Apis<'_> {
+        Apis(self)
+    }
+}
+
+impl Apis<'_> {
+    /// Lists the APIs that the caller may find.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `apis:read` anywhere.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        filter: &ApiFilter,
+        page: PageRequest,
+    ) -> Result<Page<ApiView>> {
+        caller.require_anywhere(Permission::ApisRead)?;
+        let mut tx = self.0.read(caller).await?;
+        let team = match &filter.team {
+            Some(team) => Some(find_team(&mut tx, team).await?.id),
+            None => None,
+        };
+        let stored = StoredFilter {
+            q: filter.q.clone(),
+            visibility: filter.visibility,
+            team,
+            seen_by: caller.rights.teams_with(Permission::ApisRead),
+        };
+        let apis = tx.apis().list(&stored, page).await?;
+        let ids: Vec<_> = apis.items.iter().map(|api| api.id).collect();
+        let mut summaries = tx.versions().summaries(&ids).await?;
+        let teams = tx.teams().slugs().await?;
+        Ok(apis.map(|api| {
+            let versions = summaries.remove(&api.id).unwrap_or_default();
+            let team = teams.get(&api.team_id).cloned();
+            view(api, team, versions)
+        }))
+    }
+
+    /// One API with its versions.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when it is hidden from the caller.
+    pub async fn get(&self, caller: &Caller, api: &Ref<ApiId>) -> Result<ApiView> {
+        caller.require_anywhere(Permission::ApisRead)?;
+        let mut tx = self.0.read(caller).await?;
+        let api = visible(&mut tx, caller, api).await?;
+        load_view(&mut tx, api).await
+    }
+
+    /// Creates an API without versions.
+    ///
+    /// # Errors
+    /// [`Error::Duplicate`] when slug or context path is taken.
+    pub async fn create(&self, caller: &Caller, new: NewApi) -> Result<ApiView> {
+        let now = self.0.now();
+        let mut tx = self.0.begin(caller).await?;
+        let api = insert(self.0, &mut tx, caller, new).await?;
+        let view = load_view(&mut tx, api).await?;
+        self.0.commit(tx, now).await?;
+        Ok(view)
+    }
+
+    /// Changes an API. A new context path moves every version at the gateway.
+    ///
+    /// # Errors
+    /// [`Error::Stale`], [`Error::Duplicate`], [`Error::Forbidden`].
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        api: &Ref<ApiId>,
+        patch: ApiPatch,
+        if_match: IfMatch,
+    ) -> Result<ApiView> {
+        let now = self.0.now();
+        let mut tx = self.0.begin(caller).await?;
+        let mut changed = owned(&mut tx, caller, api, Permission::ApisWrite).await?;
+        if_match.check(changed.row_version)?;
+        let before = json!({ "name": changed.name, "context_path": changed.context_path, "visibility": changed.visibility });
+        if let Some(team) = &patch.team {
+            let team = find_team(&mut tx, team).await?;
+            caller.require_in(Permission::ApisWrite, team.id)?;
+            changed.team_id = team.id;
+        }
+        if let Some(path) = patch.context_path {
+            free_context(&mut tx, &path, Some(changed.id)).await?;
+            changed.context_path = path;
+        }
+        changed.name = patch.name.unwrap_or(changed.name);
+        changed.description = patch.description.unwrap_or(changed.description);
+        changed.visibility = patch.visibility.unwrap_or(changed.visibility);
+        changed.updated_at = now;
+        let changed = tx.apis().update(&changed).await?;
+        let after = json!({ "name": changed.name, "context_path": changed.context_path, "visibility": changed.visibility });
+        tx.audit(entry(
+            caller,
+            now,
+            "api.update",
+            "api",
+            changed.id,
+            json!({ "before": before, "after": after }),
+        ));
+        snapshot::refresh_all(self.0, &mut tx, caller, &changed).await?;
+        let view = load_view(&mut tx, changed).await?;
+        self.0.commit(tx, now).await?;
+        Ok(view)
+    }
+
+    /// Deletes an API that never served: all its versions are drafts.
+    ///
+    /// # Errors
+    /// [`Error::Guard`] `api_in_use` otherwise.
+    pub async fn delete(&self, caller: &Caller, api: &Ref<ApiId>) -> Result<()> {
+        let now = self.0.now();
+        let mut tx = self.0.begin(caller).await?;
+        let api = owned(&mut tx, caller, api, Permission::ApisWrite).await?;
+        let used = tx
+            .versions()
+            .of_api(api.id)
+            .await?
+            .iter()
+            .any(|version| version.published_at.is_some());
+        if used || tx.subscriptions().any_of_api(api.id).await? {
+            let rule =
+                "an API that was ever published keeps its history; retire and archive its versions instead";
+            return Err(Error::guard("api_in_use", rule));
+        }
+        tx.apis().delete(api.id).await?;
+        tx.audit(entry(
+            caller,
+            now,
+            "api.delete",
+            "api",
+            api.id,
+            json!({ "slug": api.slug }),
+        ));
+        self.0.commit(tx, now).await
+    }
+}
+
+pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new: NewApi) -> Result<Api> {
+    let now = control.now();
+    let team = team_for(tx, new.team.as_ref()).await?;
+    caller.require_in(Permission::ApisWrite, team.id)?;
+    if let Some(existing) = tx.apis().find_by_slug(&new.slug).await? {
+        return Err(Error::duplicate("slug_taken", "slug", existing.id));
+    }
+    free_context(tx, &new.context_path, None).await?;
+    let api = Api {
+        id: control.new_id(now),
+        tenant_id: caller.tenant_id,
+        team_id: team.id,
+        slug: new.slug,
+        name: new.name,
+        description: new.description,
+        kind: new.kind,
+        visibility: new.visibility,
+        context_path: new.context_path,
+        created_at: now,
+        updated_at: now,
+        row_version: 1,
+    };
+    tx.apis().insert(&api).await?;
+    let details = json!({ "slug": api.slug, "context_path": api.context_path, "kind": api.kind });
+    tx.audit(entry(caller, now, "api.create", "api", api.id, details));
+    Ok(api)
+}
+
+/// The team that is named, or the tenant's default team.
+pub(crate) async fn team_for(tx: &mut Tx, team: Option<&Ref<TeamId>>) -> Result<Team> {
+    match team {
+        Some(team) => find_team(tx, team).await,
+        None => {
+            let slug = Slug::parse(DEFAULT_TEAM).map_err(|invalid| Error::field("/team", invalid))?;
+            tx.teams()
+                .find_by_slug(&slug)
+                .await?
+                .ok_or(Error::missing("team"))
+        }
+    }
+}
+
+pub(crate) async fn find_team(tx: &mut Tx, team: &Ref<TeamId>) -> Result<Team> {
+    let found = match team {
+        Ref::Id(id) => tx.teams().find(*id).await?,
+        Ref::Slug(slug) => tx.teams().find_by_slug(slug).await?,
+    };
+    found.ok_or(Error::missing("team"))
+}
+
+async fn free_context(tx: &mut Tx, path: &ContextPath, own: Option<ApiId>) -> Result<()> {
+    match tx.apis().find_by_context(path).await? {
+        Some(other) if Some(other.id) != own => {
+            Err(Error::duplicate("context_path_taken", "context_path", other.id))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn find(tx: &mut Tx, api: &Ref<ApiId>) -> Result<Api> {
+    let found = match api {
+        Ref::Id(id) => tx.apis().find(*id).await?,
+        Ref::Slug(slug) => tx.apis().find_by_slug(slug).await?,
+    };
+    found.ok_or(Error::missing("api"))
+}
+
+/// An API that the caller may know of.
+pub(crate) async fn visible(tx: &mut Tx, caller: &Caller, api: &Ref<ApiId>) -> Result<Api> {
+    let api = find(tx, api).await?;
+    let of_team = caller.rights.in_team(Permission::ApisRead, api.team_id);
+    let of_all = matches!(api.visibility, Visibility::Public | Visibility::Tenant)
+        && caller.rights.anywhere(Permission::ApisRead);
+    if of_team || of_all {
+        Ok(api)
+    } else {
+        Err(Error::missing("api"))
+    }
+}
+
+/// An API that the caller may act on, kept from others' changes until the end
+/// of the transaction: what gateways get is made of all of its rows.
+pub(crate) async fn owned(
+    tx: &mut Tx,
+    caller: &Caller,
+    api: &Ref<ApiId>,
+    permission: Permission,
+) -> Result<Api> {
+    let api = visible(tx, caller, api).await?;
+    caller.require_in(permission, api.team_id)?;
+    tx.apis().lock(api.id).await?.ok_or(Error::missing("api"))
+}
+
+pub(crate) async fn load_view(tx: &mut Tx, api: Api) -> Result<ApiView> {
+    let versions = tx
+        .versions()
+        .summaries(&[api.id])
+        .await?
+        .remove(&api.id)
+        .unwrap_or_default();
+    let team = tx.teams().find(api.team_id).await?.map(|team| team.slug);
+    Ok(view(api, team, versions))
+}
+
+fn view(api: Api, team: Option<Slug>, versions: Vec<gatewright_store::VersionSummary>) -> ApiView {
+    let versions = versions
+        .into_iter()
+        .map(|version| VersionSummary {
+            id: version.id,
+            label: version.label,
+            state: version.state,
+        })
+        .collect();
+    // The foreign key keeps a team under every API; the API's own slug stands in for a row that is just being moved.
+    let team = team.unwrap_or_else(|| api.slug.clone());
+    ApiView { api, team, versions }
+}

@@ -1,0 +1,125 @@
+//! What every use case shares: the store, the announcer of changes, time,
+//! randomness, keys, and the public addresses.
+
+use std::sync::Arc;
+
+use gatewright_coordination::notice::{Notice, Notices};
+use gatewright_model::id::{EntityId, uuid_v7};
+use gatewright_model::keys::MasterKey;
+use gatewright_model::secret::SecretHasher;
+use gatewright_model::time::{Clock, Entropy, Timestamp};
+use gatewright_store::{Scope, Store, Tx};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::caller::Caller;
+use crate::error::Result;
+use crate::fetch::Fetcher;
+
+/// Where the installation is reached from outside, as its operator says.
+#[derive(Debug, Clone)]
+pub struct PublicUrls {
+    /// The gateway, without a trailing slash.
+    pub gateway: String,
+    /// The portal, without a trailing slash.
+    pub portal: String,
+}
+
+impl PublicUrls {
+    /// Takes two addresses and drops trailing slashes.
+    #[must_use]
+    pub fn new(gateway: &Url, portal: &Url) -> Self {
+        let bare = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+        Self {
+            gateway: bare(gateway),
+            portal: bare(portal),
+        }
+    }
+}
+
+/// What [`Control`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The control store.
+    pub store: Store,
+    /// Tells gateways that something changed.
+    pub notices: Notices,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids, keys and nonces.
+    pub entropy: Arc<dyn Entropy>,
+    /// Seals secrets and keys the hashes of credentials.
+    pub master_key: MasterKey,
+    /// Reads documents from addresses that users name.
+    pub fetcher: Fetcher,
+    /// Public addresses.
+    pub urls: PublicUrls,
+}
+
+/// The use cases. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Control {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) hasher: Arc<SecretHasher>,
+    /// Imports are the only heavy work here: as many at once as fit beside the rest.
+    pub(crate) imports: Arc<Semaphore>,
+    /// Argon2 takes 19 MiB a call.
+    pub(crate) passwords: Arc<Semaphore>,
+}
+
+impl Control {
+    /// Puts the use cases over their parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            hasher: Arc::new(parts.master_key.secret_hasher()),
+            parts: Arc::new(parts),
+            imports: Arc::new(Semaphore::new(2)),
+            passwords: Arc::new(Semaphore::new(2)),
+        }
+    }
+
+    /// The store, for the composition root.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// Public addresses.
+    #[must_use]
+    pub fn urls(&self) -> &PublicUrls {
+        &self.parts.urls
+    }
+
+    pub(crate) fn new_id<I: EntityId>(&self, now: Timestamp) -> I {
+        let mut random = [0; 10];
+        self.parts.entropy.fill(&mut random);
+        I::from_uuid(uuid_v7(now, random))
+    }
+
+    pub(crate) async fn begin(&self, caller: &Caller) -> Result<Tx> {
+        Ok(self.parts.store.begin(Scope::Tenant(caller.tenant_id)).await?)
+    }
+
+    pub(crate) async fn read(&self, caller: &Caller) -> Result<Tx> {
+        Ok(self.parts.store.read(Scope::Tenant(caller.tenant_id)).await?)
+    }
+
+    pub(crate) async fn read_system(&self) -> Result<Tx> {
+        Ok(self.parts.store.read(Scope::System).await?)
+    }
+
+    /// Commits, and tells the gateways when something changed for them.
+    pub(crate) async fn commit(&self, tx: Tx, now: Timestamp) -> Result<()> {
+        if let Some(seq) = tx.commit(now).await? {
+            self.parts.notices.publish(Notice::Changed { seq });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Why a use case did not happen. One enum for all of them: the surfaces map
+//! it once, to problem+json and to pages.
+
+use gatewright_model::id::EntityId;
+use gatewright_model::invalid::{FieldErrors, Invalid};
+use gatewright_model::permission::Permission;
+use gatewright_model::state::IllegalTransition;
+use gatewright_openapi::finding::Finding;
+use gatewright_store::{Rule, StoreError};
+
+/// What a use case gives.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a use case did not happen. Nothing was written, whatever the variant.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields of the input break rules.
+    #[error(transparent)]
+    Invalid(#[from] FieldErrors),
+    /// It does not exist, or the caller may not know that it does.
+    #[error("no such {kind}")]
+    NotFound {
+        /// What was looked for: `api`, `plan`.
+        kind: &'static str,
+    },
+    /// The caller may see it but lacks the permission.
+    #[error("the permission {permission} is missing")]
+    Forbidden {
+        /// The permission that is missing.
+        permission: Permission,
+    },
+    /// Its state does not allow it.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// Another thing already has this name or place.
+    #[error("{field} is taken by {existing}")]
+    Duplicate {
+        /// Stable code: `slug_taken`.
+        code: &'static str,
+        /// The field that clashes.
+        field: &'static str,
+        /// The id of what is there.
+        existing: String,
+    },
+    /// A rule of the business forbids it as things stand.
+    #[error("{message}")]
+    Guard {
+        /// Stable code: `no_plan`.
+        code: &'static str,
+        /// Which rule, and what would satisfy it.
+        message: String,
+    },
+    /// The document cannot be imported.
+    #[error("the document has {} finding(s)", .0.len())]
+    Findings(Vec<Finding>),
+    /// Somebody else changed it in the meantime.
+    #[error("it was changed in the meantime")]
+    Stale,
+    /// The store cannot be reached.
+    #[error("the store cannot be reached")]
+    Unavailable,
+    /// A fault of ours. The text is for the log only.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// One invalid field.
+    #[must_use]
+    pub fn field(pointer: &str, invalid: Invalid) -> Self {
+        Self::Invalid(FieldErrors::one(pointer, invalid))
+    }
+
+    /// A broken business rule.
+    pub fn guard(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Guard {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A thing that is not there.
+    #[must_use]
+    pub const fn missing(kind: &'static str) -> Self {
+        Self::NotFound { kind }
+    }
+
+    /// A clash with a thing that is there.
+    pub fn duplicate(code: &'static str, field: &'static str, existing: impl EntityId) -> Self {
+        Self::Duplicate {
+            code,
+            field,
+            existing: existing.to_string(),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => Self::Unavailable,
+            StoreError::Stale => Self::Stale,
+            StoreError::Conflict(rule) => of_rule(rule),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+/// A clash that the use case did not see coming: two callers at the same time.
+/// The store's rule is the last guard; its holder is not known here.
+fn of_rule(rule: Rule) -> Error {
+    Error::Guard {
+        code: "conflict",
+        message: format!("somebody else just took the same place ({rule})"),
+    }
+}

@@ -1,0 +1,50 @@
+//! The use cases of Gatewright, and the only home of its business rules. The
+//! management API, the pages, the command line and the worker translate; they
+//! decide nothing.
+//!
+//! A use case is a method on a small borrowed group (`control.plans()`), takes a
+//! [`Caller`], checks what that one may do, and is one transaction: rows, audit
+//! events, outbox, and what gateways get, or nothing at all.
+//!
+//! This crate must not know HTTP servers, templates or the gateway. Start
+//! reading in [`caller`] and [`error`], then [`lifecycle`], which shows every
+//! pattern at once.
+
+pub mod apis;
+pub mod applications;
+pub mod approvals;
+pub mod audit;
+mod audit_entry;
+pub mod bootstrap;
+pub mod caller;
+pub mod calls;
+pub mod control;
+pub mod credentials;
+mod document_fetch;
+pub mod error;
+pub mod fetch;
+pub mod idempotency;
+pub mod if_match;
+pub mod import;
+pub mod lifecycle;
+pub mod limits;
+pub mod nodes;
+mod outbox_entry;
+pub mod passwords;
+pub mod plans;
+pub mod schedules;
+mod snapshot;
+pub mod subscriptions;
+pub mod teams;
+pub mod tenants;
+pub mod tokens;
+pub mod upstreams;
+pub mod usage;
+pub mod users;
+pub mod versions;
+pub mod views;
+
+pub use caller::Caller;
+pub use control::Control;
+pub use error::{Error, Result};
+pub use if_match::IfMatch;
