@@ -174,6 +174,30 @@ impl Link {
         }
     }
 
+    /// Asks for any answer.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let sql = "SELECT 1";
+        let answer = match self {
+            Self::Postgres { pool, .. } => {
+                tokio::time::timeout(ACQUIRE, sqlx::query(sql).execute(pool)).await.map(|done| done.map(drop))
+            }
+            Self::Sqlite { readers, .. } => {
+                tokio::time::timeout(ACQUIRE, sqlx::query(sql).execute(readers)).await.map(|done| done.map(drop))
+            }
+        };
+        answer.map_err(|_| late(ACQUIRE))?.map_err(StoreError::from)
+    }
+
+    /// Writes a consistent copy of a SQLite file. Postgres has its own tools for that.
+    pub(crate) async fn copy_to(&self, path: &std::path::Path) -> Result<(), StoreError> {
+        let Self::Sqlite { writer, .. } = self else {
+            return Ok(());
+        };
+        let path = path.to_str().ok_or_else(|| std::io::Error::other("the path is not UTF-8"))?;
+        sqlx::query("VACUUM INTO ?").bind(path).execute(writer).await?;
+        Ok(())
+    }
+
     /// Closes every connection and waits for it; SQLite folds its log into the file.
     pub(crate) async fn close(&self) {
         match self {
@@ -341,8 +365,12 @@ impl Conn {
 async fn bounded<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
     match tokio::time::timeout(STATEMENT, work).await {
         Ok(result) => result.map_err(StoreError::from),
-        Err(_) => Err(StoreError::Unavailable {
-            reason: format!("no answer within {} s", STATEMENT.as_secs()),
-        }),
+        Err(_) => Err(late(STATEMENT)),
+    }
+}
+
+fn late(limit: Duration) -> StoreError {
+    StoreError::Unavailable {
+        reason: format!("no answer within {} s", limit.as_secs()),
     }
 }

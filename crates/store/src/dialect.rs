@@ -87,6 +87,14 @@ BEGIN
 END
 $$;";
 
+/// Lets statements of this transaction take as long as they take: for what walks through whole tables.
+pub(crate) async fn lift_timeouts(conn: &mut Conn) -> Result<(), StoreError> {
+    match conn.dialect() {
+        Dialect::Postgres => conn.run_fixed("SET LOCAL statement_timeout = 0").await,
+        Dialect::Sqlite => Ok(()),
+    }
+}
+
 /// The time that counters go by: the database's own where several nodes share it, else the machine's.
 pub(crate) async fn authority_time(conn: &mut Conn, local: Timestamp) -> Result<Timestamp, StoreError> {
     match conn.dialect() {
