@@ -121,19 +121,7 @@ impl Limiter {
         // Unbounded, yet at most one entry for each counter and one for each
         // changed limit: a counter is queued under its own flag.
         let (wake, woken) = mpsc::unbounded_channel();
-        let node = Arc::new(Node {
-            id: settings.node,
-            origin: Instant::now(),
-            nodes: AtomicU32::new(0),
-            away: AtomicBool::new(false),
-            unmetered: AtomicU64::new(0),
-            keys: AtomicUsize::new(0),
-            wait: settings.wait,
-            call_budget: settings.call_budget,
-            max_keys: settings.max_keys.max(1),
-            wake,
-        });
-        node.set_cluster(settings.cluster);
+        let node = Arc::new(Node::new(settings, wake));
         let registry = Arc::new(Registry::default());
         let exchange = Exchange::new(
             Arc::clone(&node),
@@ -249,6 +237,23 @@ enum Wake {
 }
 
 impl Node {
+    fn new(settings: LimiterSettings, wake: mpsc::UnboundedSender<Wake>) -> Self {
+        let node = Self {
+            id: settings.node,
+            origin: Instant::now(),
+            nodes: AtomicU32::new(0),
+            away: AtomicBool::new(false),
+            unmetered: AtomicU64::new(0),
+            keys: AtomicUsize::new(0),
+            wait: settings.wait,
+            call_budget: settings.call_budget,
+            max_keys: settings.max_keys.max(1),
+            wake,
+        };
+        node.set_cluster(settings.cluster);
+        node
+    }
+
     fn set_cluster(&self, cluster: Cluster) {
         let nodes = match cluster {
             Cluster::Embedded => 0,

@@ -354,6 +354,12 @@ impl Permits {
         self.waiting.load(Ordering::Acquire).into()
     }
 
+    /// As if so many waited.
+    #[cfg(test)]
+    pub(super) fn pretend_waiting(&self, waiting: u32) {
+        self.waiting.store(waiting, Ordering::Release);
+    }
+
     pub(super) fn wake(&self) {
         self.answered.notify_waiters();
     }
@@ -474,5 +480,15 @@ fn subtract(from: &AtomicU64, permits: u64) -> u64 {
     let less = |held: u64| Some(held.saturating_sub(permits));
     match from.fetch_update(Ordering::AcqRel, Ordering::Acquire, less) {
         Ok(before) | Err(before) => before.min(permits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_counters_fit_into_a_gateway() {
+        assert!(size_of::<Permits>() <= 224, "{}", size_of::<Permits>());
     }
 }

@@ -1,1 +1,333 @@
+//! Nodes and an authority in virtual time: whatever is lost, late or killed,
+//! nobody is admitted above the amount.
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use gatewright_model::id::{EntityId, LimitId, uuid_v7};
+use gatewright_model::limit::{Limit, LimitKind, LimitUnit, OnExceed, OnStoreFailure, Partition, ResetKind};
+use proptest::prelude::*;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::ledger::Counter;
+use crate::limiter::permits::Decision;
+use crate::limiter::registry::Registry;
+use crate::limiter::{Cluster, LimiterSettings, Node, Wake};
+
+/// A full ten seconds.
+const START: i64 = 1_764_001_800_000;
+const WINDOW: i64 = 10_000;
+
+fn id<I: EntityId>(number: u64) -> I {
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&number.to_be_bytes());
+    I::from_uuid(uuid_v7(Timestamp::from_millis(1), random))
+}
+
+fn limit(kind: LimitKind, amount: u64) -> Limit {
+    Limit {
+        id: id::<LimitId>(1),
+        name: "test".parse().unwrap(),
+        kind,
+        unit: LimitUnit::Requests,
+        amount,
+        window: "10s".parse().unwrap(),
+        burst: None,
+        reset: ResetKind::Calendar,
+        zone: "UTC".to_owned(),
+        partition: Partition::Subscription,
+        on_exceed: OnExceed::Reject,
+        on_store_failure: OnStoreFailure::Closed,
+    }
+}
+
+/// A node without its task: the test is the task.
+struct Bench {
+    node: Arc<Node>,
+    registry: Registry,
+    permits: Arc<Permits>,
+    book: Book,
+    alive: bool,
+    on_its_way: Option<LeaseAnswer>,
+    _woken: mpsc::UnboundedReceiver<Wake>,
+}
+
+impl Bench {
+    fn new(number: u64, limit: &Limit) -> Self {
+        let (wake, woken) = mpsc::unbounded_channel();
+        let nodes = 3.try_into().unwrap();
+        let settings = LimiterSettings::new(id(number), Cluster::Shared { nodes });
+        let node = Arc::new(Node::new(settings, wake));
+        let registry = Registry::default();
+        let permits = registry.limit(&node, limit).permits("p").unwrap();
+        Self {
+            book: Book::new(&permits, 0),
+            permits,
+            registry,
+            node,
+            alive: true,
+            on_its_way: None,
+            _woken: woken,
+        }
+    }
+
+    fn take(&self, now: Nanos) -> bool {
+        let at: Instant = self.node.instant(now);
+        let taken = self.alive && matches!(self.permits.take(at), Some(Decision::Taken(_)));
+        if !taken {
+            self.permits.pretend_waiting(1);
+        }
+        taken
+    }
+
+    fn look(&mut self, now: Nanos, lease: u64, mode: Mode) -> Option<LeaseRequest> {
+        let asker = Asker {
+            node: self.node.id,
+            nodes: 3,
+            lease: id(lease),
+        };
+        match self.book.look(&self.permits, asker, now, mode) {
+            Step::Send(request) if self.alive => Some(request),
+            _ => None,
+        }
+    }
+
+    fn deliver(&mut self, now: Nanos) {
+        if let Some(answer) = self.on_its_way.take() {
+            self.book.answered(&self.permits, &answer, false, now);
+            self.permits.pretend_waiting(0);
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Take {
+        node: usize,
+        times: u64,
+    },
+    /// Look, and let the request reach the authority.
+    Ask {
+        node: usize,
+    },
+    /// Look, and let the request be lost.
+    Lose {
+        node: usize,
+    },
+    /// The answer of the last request arrives.
+    Deliver {
+        node: usize,
+    },
+    Recall {
+        node: usize,
+    },
+    Pass {
+        millis: i64,
+    },
+    Kill {
+        node: usize,
+    },
+    Drain {
+        node: usize,
+    },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let node = 0_usize..3;
+    prop_oneof![
+        8 => (node.clone(), 1_u64..30).prop_map(|(node, times)| Event::Take { node, times }),
+        8 => node.clone().prop_map(|node| Event::Ask { node }),
+        1 => node.clone().prop_map(|node| Event::Lose { node }),
+        8 => node.clone().prop_map(|node| Event::Deliver { node }),
+        1 => node.clone().prop_map(|node| Event::Recall { node }),
+        4 => (0_i64..400).prop_map(|millis| Event::Pass { millis }),
+        1 => (0_i64..9_000).prop_map(|millis| Event::Pass { millis }),
+        1 => node.clone().prop_map(|node| Event::Drain { node }),
+        1 => node.prop_map(|node| Event::Kill { node }),
+    ]
+}
+
+/// When permits were taken, in milliseconds after `START`.
+fn play(limit: &Limit, events: Vec<Event>) -> Vec<i64> {
+    let mut nodes: Vec<Bench> = (0..3).map(|number| Bench::new(number, limit)).collect();
+    let mut authority = None;
+    let mut now_ms = 0;
+    let mut taken = Vec::new();
+    for (number, event) in events.into_iter().enumerate() {
+        let now = now_ms * MILLI;
+        let lease = u64::try_from(number).unwrap();
+        match event {
+            Event::Pass { millis } => now_ms += millis,
+            Event::Take { node, times } => {
+                for _ in 0..times {
+                    if nodes[node].take(now) {
+                        taken.push(now_ms);
+                    }
+                }
+            }
+            Event::Ask { node } | Event::Drain { node } => {
+                let mode = if matches!(event, Event::Drain { .. }) {
+                    Mode::Drain
+                } else {
+                    Mode::Serve
+                };
+                if let Some(request) = nodes[node].look(now, lease, mode) {
+                    let at = Timestamp::from_millis(START + now_ms);
+                    nodes[node].on_its_way = Some(Counter::lease(&mut authority, at, &request).0);
+                }
+            }
+            Event::Lose { node } => drop(nodes[node].look(now, lease, Mode::Serve)),
+            Event::Deliver { node } => nodes[node].deliver(now),
+            Event::Recall { node } => {
+                let bench = &mut nodes[node];
+                bench.book.recalled(&bench.permits, now);
+            }
+            Event::Kill { node } => nodes[node].alive = false,
+        }
+    }
+    taken
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_quota_is_never_exceeded(
+        amount in 1_u64..120,
+        events in prop::collection::vec(event(), 1..300),
+    ) {
+        let mut by_period = BTreeMap::<i64, u64>::new();
+        for at in play(&limit(LimitKind::Quota, amount), events) {
+            *by_period.entry(at / WINDOW).or_default() += 1;
+        }
+        prop_assert!(by_period.values().all(|taken| *taken <= amount), "{by_period:?}");
+    }
+
+    #[test]
+    fn a_rolling_quota_is_never_exceeded_in_any_window(
+        amount in 1_u64..120,
+        events in prop::collection::vec(event(), 1..300),
+    ) {
+        let rolling = Limit { reset: ResetKind::Rolling, ..limit(LimitKind::Quota, amount) };
+        let taken = play(&rolling, events);
+        for start in &taken {
+            let held = taken.iter().filter(|at| *at >= start && **at < start + WINDOW).count() as u64;
+            prop_assert!(held <= amount, "{held} > {amount}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_exceeded_by_one_percent_at_most(
+        amount in 1_u64..120,
+        events in prop::collection::vec(event(), 1..300),
+    ) {
+        let taken = play(&limit(LimitKind::Rate, amount), events);
+        let most = 2 * amount + (2 * amount).div_ceil(100);
+        for start in &taken {
+            let held = taken.iter().filter(|at| *at >= start && **at < start + WINDOW).count() as u64;
+            prop_assert!(held <= most, "{held} > {most}");
+        }
+    }
+
+    #[test]
+    fn while_nodes_live_and_report_all_of_a_quota_can_be_used(
+        amount in 1_u64..120,
+        order in prop::collection::vec((0_usize..3, 1_u64..10), 2_000),
+    ) {
+        let limit = limit(LimitKind::Quota, amount);
+        let mut nodes: Vec<Bench> = (0..3).map(|number| Bench::new(number, &limit)).collect();
+        let mut authority = None;
+        let mut taken = 0;
+        for (number, (node, times)) in order.into_iter().enumerate() {
+            // All within one period, and fast enough that nobody is idle.
+            let now_ms = i64::try_from(number).unwrap() * 4;
+            let now = now_ms * MILLI;
+            taken += (0..times).filter(|_| nodes[node].take(now)).count() as u64;
+            let at = Timestamp::from_millis(START + now_ms);
+            if let Some(request) = nodes[node].look(now, number as u64, Mode::Serve) {
+                let answer = Counter::lease(&mut authority, at, &request).0;
+                let bench = &mut nodes[node];
+                let recall = bench.book.answered(&bench.permits, &answer, false, now);
+                bench.permits.pretend_waiting(0);
+                if recall == Recall::Publish {
+                    for (other, bench) in nodes.iter_mut().enumerate().filter(|(other, _)| *other != node) {
+                        bench.book.recalled(&bench.permits, now);
+                        if let Some(request) = bench.look(now, 10_000 * (other as u64 + 1) + number as u64, Mode::Serve) {
+                            let answer = Counter::lease(&mut authority, at, &request).0;
+                            bench.book.answered(&bench.permits, &answer, false, now);
+                        }
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(taken, amount);
+    }
+}
+
+#[test]
+fn a_change_of_the_amount_reaches_permits_that_were_handed_out() {
+    let mut wide = limit(LimitKind::Quota, 100);
+    let mut bench = Bench::new(1, &wide);
+    let mut authority = None;
+    let mut ask = |bench: &mut Bench, lease| {
+        let request = bench.look(MILLI, lease, Mode::Serve).unwrap();
+        let answer = Counter::lease(&mut authority, Timestamp::from_millis(START), &request).0;
+        bench.on_its_way = Some(answer);
+        bench.deliver(MILLI);
+        answer
+    };
+    bench.permits.pretend_waiting(8);
+    assert_eq!(ask(&mut bench, 1).granted, 8);
+    for _ in 0..3 {
+        assert!(bench.take(2 * MILLI));
+    }
+    wide.amount = 4;
+    drop(bench.registry.limit(&bench.node, &wide));
+    bench.permits.pretend_waiting(8);
+    // The five unspent go back, three are used: one is left.
+    let answer = ask(&mut bench, 2);
+    assert_eq!((answer.granted, answer.used), (1, 4));
+    assert!(bench.take(2 * MILLI));
+    assert!(!bench.take(2 * MILLI));
+}
+
+#[test]
+fn unspent_permits_come_back_when_nobody_uses_them() {
+    let mut bench = Bench::new(1, &limit(LimitKind::Quota, 1_000));
+    let mut authority = None;
+    bench.permits.pretend_waiting(20);
+    let request = bench.look(0, 1, Mode::Serve).unwrap();
+    bench.on_its_way = Some(Counter::lease(&mut authority, Timestamp::from_millis(START), &request).0);
+    bench.deliver(0);
+    for _ in 0..5 {
+        assert!(bench.take(MILLI));
+    }
+    assert!(bench.look(2 * MILLI, 2, Mode::Serve).is_none());
+    assert!(bench.look(2 * MILLI + IDLE - 1, 3, Mode::Serve).is_none());
+    let back = bench.look(2 * MILLI + IDLE, 4, Mode::Serve).unwrap();
+    assert_eq!(back.want, 0);
+    let answer = Counter::lease(&mut authority, Timestamp::from_millis(START + 300), &back).0;
+    assert_eq!(answer.used, 5);
+    assert!(!bench.take(3 * MILLI + IDLE));
+}
+
+#[test]
+fn demand_asks_for_the_next_batch_before_the_last_is_gone() {
+    let mut bench = Bench::new(1, &limit(LimitKind::Quota, 1_000_000));
+    let mut authority = None;
+    let mut missed = 0;
+    let mut calls = 0;
+    for millis in 0..2_000 {
+        let now = millis * MILLI;
+        missed += u64::from(!bench.take(now));
+        if let Some(request) = bench.look(now, u64::try_from(millis).unwrap(), Mode::Serve) {
+            calls += 1;
+            let at = Timestamp::from_millis(START + millis);
+            bench.on_its_way = Some(Counter::lease(&mut authority, at, &request).0);
+        }
+        bench.deliver(now);
+    }
+    assert!(missed <= 10, "{missed} calls of 2,000 had to wait");
+    assert!(calls <= 60, "{calls} requests for 2,000 calls");
+}
