@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
@@ -107,11 +107,18 @@ impl Outgoing<'_> {
         target: &Target,
         body: RequestBody,
     ) -> Result<Request<RequestBody>, Rejection> {
+        let empty = matches!(body, RequestBody::Empty);
         let mut request = Request::new(body);
         *request.method_mut() = self.parts.method.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = self.target(&target.base_path)?;
         *request.headers_mut() = self.headers(&target.authority);
+        // An announced body of no bytes is not the same as none (RFC 9110, section 8.6).
+        if empty && self.parts.headers.contains_key(CONTENT_LENGTH) {
+            request
+                .headers_mut()
+                .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         Ok(request)
     }
 

@@ -32,11 +32,6 @@ impl Gauge {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// Replaces the value.
-    pub fn set(&self, value: i64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
     /// Its value.
     #[must_use]
     pub fn get(&self) -> i64 {
@@ -82,17 +77,15 @@ impl WorkerMetrics {
     }
 }
 
-/// Everything that the data plane of this process counts.
+/// Everything that the workers of this process count. Lost records are counted
+/// by the [`Recorder`](crate::record::Recorder), the configuration that serves is known to the
+/// [`Runtime`](crate::runtime::Runtime).
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// One entry for each worker thread.
     pub workers: Vec<Arc<WorkerMetrics>>,
     /// Connections that were closed at once because a cap was reached.
     pub connections_refused: Counter,
-    /// Call records that were dropped because the queue was full.
-    pub records_dropped: Counter,
-    /// The configuration that is served.
-    pub applied_seq: Gauge,
 }
 
 impl Metrics {

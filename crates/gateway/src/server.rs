@@ -308,3 +308,6 @@ fn start_acceptor(
         .map_err(StartError::Worker)?;
     Ok(thread)
 }
+
+#[cfg(test)]
+mod tests;

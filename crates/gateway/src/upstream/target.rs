@@ -322,7 +322,7 @@ mod tests {
         }
         let tried = [Arc::clone(&set.targets[1])];
         assert_eq!(index(&set, &set.choose(&tried, 10).unwrap()), 0);
-        let all: Vec<_> = set.targets.iter().cloned().collect();
+        let all: Vec<_> = set.targets.to_vec();
         assert_eq!(set.choose(&all, 10).unwrap_err(), NoTarget::Exhausted);
     }
 

@@ -1,0 +1,10 @@
+//! The whole way of a request over real sockets: raw clients, a running
+//! gateway, raw upstreams.
+
+mod bed;
+mod edge;
+mod faults;
+mod forwarding;
+mod lifecycle;
+mod protocols;
+mod wire;

@@ -1,0 +1,151 @@
+//! Starting, spreading, draining.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::super::StartError;
+use super::bed::Setup;
+use super::wire::{Upstream, Wire, get};
+use crate::testing::eventually;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_named() {
+    let bed = Setup::before(&[]).start();
+    let mut second = Setup::before(&[]);
+    second.settings.listen = vec![bed.address];
+    match second.try_start() {
+        Err(StartError::AddressInUse { address }) => assert_eq!(address, bed.address),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_go_to_the_worker_with_the_fewest() {
+    let mut setup = Setup::before(&[]);
+    setup.workers = 3;
+    let bed = setup.start();
+    let mut held = Vec::new();
+    for _ in 0..9 {
+        held.push(TcpStream::connect(bed.address).await.unwrap());
+    }
+    eventually(|| {
+        bed.metrics
+            .workers
+            .iter()
+            .all(|worker| worker.connections.get() == 3)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn caps_on_connections_hold() {
+    let mut setup = Setup::before(&[]);
+    setup.settings.uncapped.clear();
+    setup.settings.max_connections_per_address = 2;
+    let bed = setup.start();
+    let mut held = vec![Wire::connect(bed.address).await, Wire::connect(bed.address).await];
+    assert!(Wire::connect(bed.address).await.is_closed().await);
+    assert_eq!(bed.metrics.connections_refused.get(), 1);
+    held.clear();
+    eventually(|| bed.metrics.level(|worker| worker.connections.get()) == 0).await;
+    let mut third = Wire::connect(bed.address).await;
+    third.send(&get("/nowhere", "")).await;
+    assert_eq!(third.receive(false).await.unwrap().status(), 404);
+}
+
+/// An upstream that answers when it is told to.
+async fn held_upstream(release: &Arc<Notify>) -> Upstream {
+    let release = Arc::clone(release);
+    Upstream::start(move |mut wire, seen: Arc<AtomicUsize>| {
+        let release = Arc::clone(&release);
+        async move {
+            while wire.receive(false).await.is_some() {
+                seen.fetch_add(1, Ordering::SeqCst);
+                release.notified().await;
+                wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
+                    .await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_finishes_calls_and_ends_idle_connections() {
+    let release = Arc::new(Notify::new());
+    let upstream = held_upstream(&release).await;
+    let bed = Setup::before(&[upstream.address]).start();
+    let address = bed.address;
+    let mut idle = Wire::connect(address).await;
+    let mut busy = Wire::connect(address).await;
+    busy.send(&get("/shop/v1/", "")).await;
+    eventually(|| upstream.requests() == 1).await;
+    let draining = tokio::spawn(bed.drain());
+    assert!(idle.is_closed().await);
+    eventually_refused(address).await;
+    release.notify_one();
+    let answer = busy.receive(false).await.unwrap();
+    assert_eq!((answer.status(), answer.text()), (200, "done".to_owned()));
+    assert_eq!(answer.header("connection").as_deref(), Some("close"));
+    assert!(busy.is_closed().await);
+    assert_eq!(draining.await.unwrap().cut_off, 0);
+}
+
+async fn eventually_refused(address: std::net::SocketAddr) {
+    let deadline = tokio::time::Instant::now() + super::wire::PATIENCE;
+    while TcpStream::connect(address).await.is_ok() {
+        assert!(tokio::time::Instant::now() < deadline, "the port closes");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_has_an_end() {
+    let release = Arc::new(Notify::new());
+    let upstream = held_upstream(&release).await;
+    let bed = Setup::before(&[upstream.address]).start();
+    let mut busy = Wire::connect(bed.address).await;
+    busy.send(&get("/shop/v1/", "")).await;
+    eventually(|| upstream.requests() == 1).await;
+    let drained = bed.gateway.drain(Duration::from_millis(100)).await;
+    assert_eq!(drained.cut_off, 1);
+    assert!(busy.is_closed().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_clients_on_many_workers_get_their_own_answers() {
+    let upstream = Upstream::echo().await;
+    let mut setup = Setup::before(&[upstream.address]);
+    setup.workers = 2;
+    let mut bed = setup.start();
+    let address = bed.address;
+    let clients: Vec<_> = (0..40)
+        .map(|client| {
+            tokio::spawn(async move {
+                let mut wire = Wire::connect(address).await;
+                for round in 0..25 {
+                    let path = format!("/shop/v1/{client}-{round}");
+                    wire.send(&get(&path, "")).await;
+                    let answer = wire.receive(false).await.unwrap();
+                    assert!(answer.text().starts_with(&format!("GET /{client}-{round} ")));
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert_eq!(upstream.requests(), 1_000);
+    let mut ids = std::collections::HashSet::new();
+    for _ in 0..1_000 {
+        let record = bed.record().await;
+        assert!(record.complete);
+        ids.insert(record.id);
+    }
+    assert_eq!(ids.len(), 1_000);
+    assert_eq!(bed.recorder.lost(), 0);
+}
