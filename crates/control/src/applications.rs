@@ -229,7 +229,7 @@ impl Applications<'_> {
             now,
             action,
             application.id,
-            details,
+            &details,
         ));
         self.0.commit(tx, now).await?;
         Ok(application)

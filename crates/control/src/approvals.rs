@@ -163,7 +163,7 @@ pub(crate) async fn open(
         now,
         "approval.open",
         approval.id,
-        details,
+        &details,
     ));
     Ok(())
 }
@@ -218,7 +218,7 @@ async fn settle(
         now,
         action,
         approval.id,
-        details,
+        &details,
     ));
     Ok(approval)
 }

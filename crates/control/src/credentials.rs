@@ -205,7 +205,7 @@ impl Credentials<'_> {
             now,
             "credential.rotate",
             old.id,
-            details,
+            &details,
         ));
         self.0.commit(tx, now).await?;
         Ok(issued)
@@ -380,7 +380,7 @@ pub(crate) async fn step(
         now,
         action,
         credential.id,
-        details,
+        &details,
     ));
     Ok(credential)
 }

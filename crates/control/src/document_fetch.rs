@@ -22,7 +22,7 @@ impl Fetch for Guarded {
                 .0
                 .get_within(url, max_bytes.min(MAX_BYTES))
                 .await
-                .map_err(told)?;
+                .map_err(|refused| told(&refused))?;
             Ok(Fetched {
                 url,
                 body: body.to_vec(),
@@ -31,9 +31,9 @@ impl Fetch for Guarded {
     }
 }
 
-fn told(refused: Refused) -> FetchError {
+fn told(refused: &Refused) -> FetchError {
     match refused {
-        Refused::Status { status, .. } => FetchError::Status(status),
+        Refused::Status { status, .. } => FetchError::Status(*status),
         Refused::TooLarge => FetchError::TooLarge,
         Refused::TimedOut => FetchError::Timeout,
         Refused::Address | Refused::Forbidden(_) => FetchError::Refused(refused.to_string()),

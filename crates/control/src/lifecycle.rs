@@ -177,7 +177,7 @@ pub(crate) async fn apply(
             now,
             action(verb),
             version.id,
-            details,
+            &details,
         ));
     }
     snapshot::refresh_version(control, tx, caller, api, &version).await?;
@@ -456,7 +456,7 @@ async fn check_publish(tx: &mut Tx, api: &Api, version: &ApiVersion) -> Result<P
         missing.push(Missing {
             code,
             message: message.to_owned(),
-        })
+        });
     };
     let operations = operations_of(tx, version).await?;
     if version.revision_id.is_none() {

@@ -15,7 +15,7 @@ pub(crate) fn event(
     at: Timestamp,
     topic: &'static str,
     subject: impl EntityId,
-    details: Value,
+    details: &Value,
 ) -> OutboxEntry {
     OutboxEntry {
         id: control.new_id(at),

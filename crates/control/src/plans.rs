@@ -235,7 +235,9 @@ impl Plans<'_> {
         };
         let details = json!({ "api": api.id, "slug": plan.slug, "from": before, "to": plan.state });
         tx.audit(entry(caller, now, action, "plan", plan.id, details.clone()));
-        tx.outbox(outbox_entry::event(self.0, caller, now, action, plan.id, details));
+        tx.outbox(outbox_entry::event(
+            self.0, caller, now, action, plan.id, &details,
+        ));
         snapshot::refresh_api(&mut tx, &api).await?;
         self.0.commit(tx, now).await?;
         Ok(plan)

@@ -135,7 +135,7 @@ impl Subscriptions<'_> {
             now,
             "subscription.request",
             subscription.id,
-            details,
+            &details,
         ));
         if !automatic {
             let subject = ApprovalSubject::Subscription(subscription.id);
@@ -433,7 +433,7 @@ pub(crate) async fn end(
         now,
         action(verb),
         subscription.id,
-        details,
+        &details,
     ));
     Ok(subscription)
 }
