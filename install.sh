@@ -50,7 +50,7 @@ remember() {
 }
 
 recall() {
-    PORT_BASE='' MODE='' PID='' BUILD='' DATABASE_URL='' REDIS_URL='' ADMIN_EMAIL='' ADMIN_PASSWORD='' CREDENTIAL='' SECRET='' STACK_DIR=''
+    PORT_BASE='' MODE='' PID='' BUILD='' DATABASE_URL='' REDIS_URL='' ADMIN_EMAIL='' ADMIN_PASSWORD='' CREDENTIAL='' SECRET='' STACK_DIR='' STACK_PASSWORD=''
     # shellcheck disable=SC1090
     [ ! -e "$state" ] || . "$state"
 }
@@ -226,32 +226,52 @@ as_postgres() {
 }
 
 use_packages() {
-    local bin dir=$run/stack postgres_port=$((PORT_BASE + 10)) redis_port=$((PORT_BASE + 11))
+    local bin dir=$run/stack
     install_packages
     bin=$(postgres_bin)
     # The account of Postgres must be able to reach its files.
     [ "$(id -u)" != 0 ] || dir=/var/lib/gatewright-stack
     remember STACK_DIR "$dir"
+    [ -n "$STACK_PASSWORD" ] || remember STACK_PASSWORD "$(random_word 32)"
     mkdir -p "$dir/postgres" "$dir/redis"
-    [ "$(id -u)" != 0 ] || chown postgres: "$dir/postgres"
-    if [ ! -e "$dir/postgres/data/PG_VERSION" ]; then
-        say "making a Postgres cluster in $dir/postgres"
-        as_postgres "$bin/initdb" --auth=trust --username=gatewright --encoding=UTF8 -D "$dir/postgres/data" \
-            >"$run/postgres.log" 2>&1 || die "initdb failed; see .run/postgres.log"
-    fi
     # What runs from an earlier start may listen on other ports.
     stop_stack
-    say "starting Postgres on port $postgres_port and Redis on port $redis_port"
-    as_postgres "$bin/pg_ctl" start --wait --silent -D "$dir/postgres/data" -l "$dir/postgres/log" \
-        -o "-c port=$postgres_port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir/postgres" ||
-        die "Postgres does not start; see $dir/postgres/log"
-    [ "$(as_postgres "$bin/psql" -q -X -h 127.0.0.1 -p "$postgres_port" -U gatewright -d postgres -tAc \
-        "SELECT 1 FROM pg_database WHERE datname = 'gatewright'")" = 1 ] ||
-        as_postgres "$bin/createdb" -h 127.0.0.1 -p "$postgres_port" -U gatewright gatewright
-    redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$dir/redis" --appendonly yes \
-        --daemonize yes --pidfile "$dir/redis/pid" --logfile "$dir/redis/log" >/dev/null
-    remember DATABASE_URL "postgres://gatewright@127.0.0.1:$postgres_port/gatewright"
-    remember REDIS_URL "redis://127.0.0.1:$redis_port/0"
+    start_postgres "$bin" "$dir/postgres" $((PORT_BASE + 10))
+    start_redis "$dir/redis" $((PORT_BASE + 11))
+}
+
+start_postgres() {
+    local bin=$1 dir=$2 port=$3 found
+    if [ ! -e "$dir/data/PG_VERSION" ]; then
+        say "making a Postgres cluster in $dir"
+        (umask 077 && printf '%s\n' "$STACK_PASSWORD" >"$dir/password")
+        [ "$(id -u)" != 0 ] || chown -R postgres: "$dir"
+        as_postgres "$bin/initdb" --auth=scram-sha-256 --username=gatewright --pwfile="$dir/password" \
+            --encoding=UTF8 -D "$dir/data" >"$run/postgres.log" 2>&1 || die "initdb failed; see .run/postgres.log"
+        rm "$dir/password"
+    fi
+    say "starting Postgres on port $port"
+    as_postgres "$bin/pg_ctl" start --wait --silent -D "$dir/data" -l "$dir/log" \
+        -o "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir" ||
+        die "Postgres does not start; see $dir/log"
+    found=$(PGPASSWORD=$STACK_PASSWORD "$bin/psql" -qXtA -h 127.0.0.1 -p "$port" -U gatewright -d postgres \
+        -c "SELECT 1 FROM pg_database WHERE datname = 'gatewright'") ||
+        die "Postgres in $dir has another password. Move that folder away to begin anew."
+    [ "$found" = 1 ] || PGPASSWORD=$STACK_PASSWORD "$bin/createdb" -h 127.0.0.1 -p "$port" -U gatewright gatewright
+    remember DATABASE_URL "postgres://gatewright:$STACK_PASSWORD@127.0.0.1:$port/gatewright"
+}
+
+start_redis() {
+    local dir=$1 port=$2
+    say "starting Redis on port $port"
+    # A file and not arguments: those can be read by every user of the machine.
+    (
+        umask 077
+        printf '%s\n' "port $port" "bind 127.0.0.1" "dir $dir" "appendonly yes" "daemonize yes" \
+            "pidfile $dir/pid" "logfile $dir/log" "requirepass $STACK_PASSWORD" >"$dir/redis.conf"
+    )
+    redis-server "$dir/redis.conf" >/dev/null || die "Redis does not start; see $dir/log"
+    remember REDIS_URL "redis://:$STACK_PASSWORD@127.0.0.1:$port/0"
 }
 
 stop_stack() {

@@ -35,7 +35,7 @@ async fn a_quota_over_two_nodes_is_never_exceeded_and_nearly_all_usable() {
         }
     });
     let admitted: usize = join_all(lanes).await.into_iter().sum();
-    println!("admitted {admitted} of a quota of 500 in 1,200 calls over two nodes");
+    println!("FIGURE: admitted {admitted} of a quota of 500 in 1,200 calls over two nodes");
     assert!((495..=500).contains(&admitted), "{admitted}");
     assert_eq!(world.echo.received().len(), admitted);
 }
@@ -44,7 +44,7 @@ async fn a_quota_over_two_nodes_is_never_exceeded_and_nearly_all_usable() {
 async fn a_revocation_is_seen_on_every_node_within_a_second() {
     let Some(world) = World::cluster() else { return };
     let slowest = slowest_revocation(&world, 10).await;
-    println!("the slowest of 10 revocations on two nodes took {slowest:?}");
+    println!("FIGURE: the slowest of 10 revocations on two nodes took {slowest:?}");
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }
 
@@ -54,7 +54,7 @@ async fn a_revocation_is_seen_within_five_seconds_when_notices_are_lost() {
         return;
     };
     let slowest = slowest_revocation(&world, 3).await;
-    println!("with notices muted the slowest of 3 revocations took {slowest:?}");
+    println!("FIGURE: with notices muted the slowest of 3 revocations took {slowest:?}");
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }
 

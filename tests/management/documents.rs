@@ -36,7 +36,7 @@ async fn github_comes_in_within_five_seconds(world: World) {
     let since = Instant::now();
     let imported = world.admin.post("/apis/import", &body).await.expect(201);
     let took = since.elapsed();
-    println!("GitHub's document came in within {took:?}");
+    println!("FIGURE: GitHub's document came in within {took:?}");
     assert!(took <= GITHUB, "{took:?}");
     world
         .plan(
@@ -85,7 +85,7 @@ async fn a_sample_of_the_worlds_documents_never_breaks_the_server() {
         );
         taken += usize::from(reply.status == 201);
     }
-    println!("{taken} of {SAMPLE} documents came in, the slowest within {slowest:?}");
+    println!("FIGURE: {taken} of {SAMPLE} documents came in, the slowest within {slowest:?}");
     assert!(
         taken * 10 >= SAMPLE * 9,
         "nine of ten are good enough to import: {taken}"
