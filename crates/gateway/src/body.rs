@@ -18,6 +18,10 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Bytes a second (`security.md`, 3.10).
 const MIN_RATE: u64 = 500;
 
+/// Bytes of a body that are read only to get them out of the way.
+const MAX_DISCARD: usize = 64 * 1024;
+const DISCARD_TIME: Duration = Duration::from_millis(50);
+
 /// Why a request body could not be read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UploadFault {
@@ -129,6 +133,32 @@ impl RequestBody {
             Self::Empty => None,
             Self::Client { upload, .. } => Some(Rc::clone(upload)),
         }
+    }
+}
+
+/// What became of a request body that nobody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leftover {
+    /// All of it was read: the next request follows.
+    None,
+    /// Some of it may still come: the connection cannot be used again.
+    Unread,
+}
+
+/// Reads what is left of a body that is not passed on, when it is small and
+/// there already (`security.md`, T12).
+pub(crate) async fn discard(mut body: Incoming) -> Leftover {
+    let mut left = MAX_DISCARD;
+    let read = async {
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let length = frame.ok()?.data_ref().map_or(0, Bytes::len);
+            left = left.checked_sub(length)?;
+        }
+        Some(())
+    };
+    match tokio::time::timeout(DISCARD_TIME, read).await {
+        Ok(Some(())) => Leftover::None,
+        Ok(None) | Err(_) => Leftover::Unread,
     }
 }
 

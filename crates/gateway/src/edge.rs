@@ -1,7 +1,7 @@
 //! The first look at a request: rules of HTTP that the parser does not enforce
 //! (`security.md`, 3.10), and the one spelling of its path ([`path`]).
 
-mod path;
+pub(crate) mod path;
 mod raw;
 
 use std::borrow::Cow;

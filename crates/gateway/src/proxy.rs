@@ -9,7 +9,7 @@ pub(crate) mod exchange;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION};
+use http::header::{ALLOW, CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use self::answer::AnswerBody;
 use self::call::Call;
 use self::exchange::{Exchanged, exchange};
-use crate::body::RequestBody;
+use crate::body::{self, Leftover, RequestBody};
 use crate::edge::{self, Aim, Head};
 use crate::forward::{Client, Outgoing};
 use crate::headers::{self, REQUEST_ID};
@@ -30,8 +30,8 @@ use crate::worker::connection::ConnectionState;
 enum Outcome {
     /// An upstream answered.
     Answered(Box<Admitted>, Exchanged),
-    /// It may not pass.
-    Refused(Refused),
+    /// It may not pass; so much of its body is left.
+    Refused(Refused, Leftover),
     /// It was admitted, but nothing of use came back.
     Failed(Box<Admitted>, Rejection),
     /// It was aimed at the server itself.
@@ -51,11 +51,37 @@ pub(crate) async fn serve(
 }
 
 async fn pass(worker: &Worker, call: &mut Call, parts: &Parts, body: Incoming) -> Outcome {
+    match admit(worker, call, parts).await {
+        Ok(Some((head, client, admitted))) => {
+            match forward(call, parts, &head, &client, &admitted, body).await {
+                Ok(exchanged) => Outcome::Answered(admitted, exchanged),
+                Err(rejection) => Outcome::Failed(admitted, rejection),
+            }
+        }
+        Ok(None) => Outcome::Server,
+        Err(refused) => {
+            // A client that waits for `100 Continue` sends its body only when it is asked for.
+            let leftover = if refused.rejection.closes_connection() || parts.headers.contains_key(EXPECT) {
+                Leftover::Unread
+            } else {
+                body::discard(body).await
+            };
+            Outcome::Refused(refused, leftover)
+        }
+    }
+}
+
+type Passed<'a> = (Head<'a>, Client, Box<Admitted>);
+
+/// Looks and decides. `None` when the request is aimed at the server itself.
+async fn admit<'a>(
+    worker: &Worker,
+    call: &mut Call,
+    parts: &'a Parts,
+) -> Result<Option<Passed<'a>>, Refused> {
     let aim = call.connection().with_raw_head(|raw| edge::check(parts, raw));
-    let head = match aim {
-        Ok(Aim::Resource(head)) => head,
-        Ok(Aim::Server) => return Outcome::Server,
-        Err(rejection) => return Outcome::Refused(rejection.into()),
+    let Aim::Resource(head) = aim? else {
+        return Ok(None);
     };
     let client = call
         .connection()
@@ -68,14 +94,11 @@ async fn pass(worker: &Worker, call: &mut Call, parts: &Parts, body: Incoming) -
         headers: &parts.headers,
         client: client.address,
     };
-    let admitted = match worker.runtime.decide(&worker.state, &view, &mut call.facts).await {
-        Ok(admitted) => Box::new(admitted),
-        Err(refused) => return Outcome::Refused(refused),
-    };
-    match forward(call, parts, &head, &client, &admitted, body).await {
-        Ok(exchanged) => Outcome::Answered(admitted, exchanged),
-        Err(rejection) => Outcome::Failed(admitted, rejection),
-    }
+    let admitted = worker
+        .runtime
+        .decide(&worker.state, &view, &mut call.facts)
+        .await?;
+    Ok(Some((head, client, Box::new(admitted))))
 }
 
 async fn forward(
@@ -113,16 +136,18 @@ async fn forward(
 fn finish(mut call: Box<Call>, outcome: Outcome, version: Version) -> Response<AnswerBody> {
     match outcome {
         Outcome::Answered(admitted, exchanged) => relay(call, &admitted, exchanged),
-        Outcome::Refused(refused) => {
+        Outcome::Refused(refused, leftover) => {
             let mut headers = HeaderMap::new();
             refused.write_headers(&mut headers);
-            refuse(call, &refused.rejection, headers, version)
+            refuse(call, &refused.rejection, headers, leftover, version)
         }
         Outcome::Failed(admitted, rejection) => {
             let mut headers = HeaderMap::new();
             admitted.write_response_headers(&mut headers);
             rejection.write_headers(&mut headers);
-            refuse(call, &rejection, headers, version)
+            let unread = call.upload.as_ref().is_some_and(|upload| !upload.ended.get());
+            let leftover = if unread { Leftover::Unread } else { Leftover::None };
+            refuse(call, &rejection, headers, leftover, version)
         }
         Outcome::Server => {
             let mut headers = HeaderMap::new();
@@ -155,10 +180,12 @@ fn refuse(
     mut call: Box<Call>,
     rejection: &Rejection,
     mut headers: HeaderMap,
+    leftover: Leftover,
     version: Version,
 ) -> Response<AnswerBody> {
     headers.insert(REQUEST_ID, call.request_id.clone());
-    if rejection.closes_connection() && version < Version::HTTP_2 {
+    let ends = leftover == Leftover::Unread || rejection.closes_connection();
+    if ends && version < Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     call.status = Some(rejection.status().as_u16());

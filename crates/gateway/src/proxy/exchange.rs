@@ -56,7 +56,7 @@ pub(crate) async fn exchange(
 ) -> Result<Exchanged, Rejection> {
     let worker = Rc::clone(call.worker());
     let limit = worker.settings.max_in_flight_per_target;
-    let replayable = matches!(body, RequestBody::Empty) && is_idempotent(&outgoing.parts.method);
+    let replay = Replay::of(&outgoing.parts.method, &body);
     let mut tried: Vec<Arc<Target>> = Vec::new();
     let mut reuse = Reuse::Allowed;
     let mut failure = Rejection::UpstreamUnreachable;
@@ -68,7 +68,7 @@ pub(crate) async fn exchange(
         };
         let target = Arc::clone(place.target());
         call.target = Some(Arc::clone(&target.name));
-        let (line, kept) = match line(&worker, &target, upstream.timeouts, reuse).await {
+        let (line, kept) = match line(&worker, &target, upstream.timeouts, reuse, replay).await {
             Ok(found) => found,
             Err(rejection) => {
                 upstream.avoid(&target);
@@ -78,7 +78,8 @@ pub(crate) async fn exchange(
             }
         };
         let request = outgoing.request(&target, body)?;
-        match attempt(line, place, request, upstream.timeouts, kept && replayable).await {
+        let replay = if kept { replay } else { Replay::Never };
+        match attempt(line, place, request, upstream.timeouts, replay).await {
             Ok(exchanged) => return Ok(exchanged),
             Err(Failed::Unsent(untouched)) => body = untouched,
             Err(Failed::Stale) => body = RequestBody::Empty,
@@ -100,15 +101,46 @@ enum Reuse {
     Refused,
 }
 
+/// Whether a request may be sent again when it is not known if it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replay {
+    Safe,
+    Never,
+}
+
+impl Replay {
+    /// RFC 9110, section 9.2.2; a body cannot be sent again, because it is not kept.
+    fn of(method: &Method, body: &RequestBody) -> Self {
+        let idempotent = matches!(
+            *method,
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+        );
+        if idempotent && matches!(body, RequestBody::Empty) {
+            Self::Safe
+        } else {
+            Self::Never
+        }
+    }
+}
+
+/// A connection to a target, and whether it was used before.
 async fn line(
     worker: &crate::worker::Worker,
     target: &Target,
     timeouts: Timeouts,
     reuse: Reuse,
+    replay: Replay,
 ) -> Result<(Line, bool), Rejection> {
-    if reuse == Reuse::Allowed
+    while reuse == Reuse::Allowed
         && let Some(line) = worker.pool.take(&target.origin)
     {
+        if replay == Replay::Never {
+            // Lets the event loop see a close that has arrived: this request has one attempt.
+            tokio::task::yield_now().await;
+            if !line.sender.is_ready() {
+                continue;
+            }
+        }
         worker.metrics.upstream_reuses.add(1);
         return Ok((line, true));
     }
@@ -128,7 +160,7 @@ async fn attempt(
     place: Place,
     request: http::Request<RequestBody>,
     timeouts: Timeouts,
-    may_replay: bool,
+    replay: Replay,
 ) -> Result<Exchanged, Failed> {
     let upload = request.body().upload();
     line.watch.arm();
@@ -142,7 +174,7 @@ async fn attempt(
         }
         Some(ref upload) => while_sending(sending, upload, timeouts).await?,
     };
-    let response = response.map_err(|error| failed(error, upload.as_deref(), may_replay))?;
+    let response = response.map_err(|error| failed(error, upload.as_deref(), replay))?;
     line.watch.disarm();
     // Nothing was switched, and a protocol that was not asked for would hide messages from us.
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -194,7 +226,7 @@ fn deadline(upload: &Upload, timeouts: Timeouts) -> Instant {
 fn failed(
     mut error: TrySendError<http::Request<RequestBody>>,
     upload: Option<&Upload>,
-    may_replay: bool,
+    replay: Replay,
 ) -> Failed {
     if let Some(request) = error.take_message() {
         return Failed::Unsent(request.into_body());
@@ -205,7 +237,8 @@ fn failed(
     }
     let error = error.into_error();
     let closed = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-    if may_replay && (closed || std::error::Error::source(&error).is_some_and(is_broken_socket)) {
+    let broken = closed || std::error::Error::source(&error).is_some_and(is_broken_socket);
+    if replay == Replay::Safe && broken {
         return Failed::Stale;
     }
     tracing::debug!(%error, "no answer from the upstream");
@@ -230,12 +263,4 @@ fn is_broken_socket(source: &(dyn std::error::Error + 'static)) -> bool {
             K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted
         )
     })
-}
-
-/// RFC 9110, section 9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
 }

@@ -29,6 +29,8 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SNIFF: usize = 4 * 1024;
 /// Bytes of requests and answers that are buffered for one HTTP/1 connection.
 const HTTP1_BUFFER: usize = 64 * 1024;
+/// Memory that is kept for heads between calls.
+const KEPT_HEAD: usize = 4 * 1024;
 const HTTP2_STREAMS: u32 = 100;
 const HTTP2_STREAM_WINDOW: u32 = 64 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -83,7 +85,9 @@ impl ConnectionState {
     pub(crate) fn end_call(&self) {
         self.calls.set(self.calls.get().saturating_sub(1));
         self.last_end.set(Instant::now());
-        self.raw_head.borrow_mut().clear();
+        let mut raw = self.raw_head.borrow_mut();
+        raw.clear();
+        raw.shrink_to(KEPT_HEAD);
     }
 
     /// The client at the other end, or the one that it reports when it is trusted.
@@ -113,9 +117,8 @@ impl ConnectionState {
             self.head_since.set(Some(Instant::now()));
         }
         let mut raw = self.raw_head.borrow_mut();
-        if raw.len() <= MAX_HEAD {
-            raw.extend_from_slice(read);
-        }
+        let room = MAX_HEAD.saturating_sub(raw.len()).min(read.len());
+        raw.extend_from_slice(read.get(..room).unwrap_or_default());
     }
 
     fn idle_for(&self) -> Option<Duration> {

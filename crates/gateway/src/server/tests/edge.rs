@@ -173,3 +173,51 @@ async fn options_of_the_server_and_expectations() {
         .await;
     assert_eq!(wire.receive(false).await.unwrap().status(), 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_keeps_the_connection_only_when_the_body_is_out_of_the_way() {
+    let upstream = Upstream::echo().await;
+    let bed = Setup::before(&[upstream.address]).start();
+    let chunked =
+        "POST /shop/v1/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    // The body comes behind the head.
+    let mut wire = Wire::connect(bed.address).await;
+    for body in ["hello", "world"] {
+        wire.send("POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+            .await;
+        wire.send(body).await;
+        let refused = wire.receive(false).await.unwrap();
+        assert_eq!((refused.status(), refused.header("connection")), (404, None));
+    }
+    wire.send(chunked).await;
+    assert_eq!(wire.receive(false).await.unwrap().status(), 200);
+    // It does not come at all.
+    wire.send("POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+        .await;
+    let refused = wire.receive(false).await.unwrap();
+    assert_eq!(refused.header("connection").as_deref(), Some("close"));
+    assert!(wire.is_closed().await);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 1, ..Default::default() })]
+
+    #[test]
+    fn the_upstream_sees_the_path_that_was_decided_upon(
+        paths in proptest::collection::vec("/shop/v1/[a-z0-9%./;{}~:@_ -]{0,24}", 300)
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let upstream = Upstream::echo().await;
+            let bed = Setup::before(&[upstream.address]).start();
+            for path in paths {
+                let answer = call(bed.address, &get(&path, "Connection: close\r\n")).await;
+                if answer.status() == 200 {
+                    let spelled = crate::edge::path::normalise(&path).unwrap();
+                    let expected = format!("GET {} HTTP/1.1", spelled.strip_prefix("/shop/v1").unwrap());
+                    assert_eq!(answer.text().lines().next(), Some(&*expected));
+                }
+            }
+        });
+    }
+}

@@ -113,16 +113,16 @@ async fn a_key_proves_who_calls_and_stays_here() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_kept_on_both_sides() {
     let upstream = Upstream::echo().await;
-    let mut bed = Setup::before(&[upstream.address]).start();
+    let bed = Setup::before(&[upstream.address]).start();
     let mut wire = Wire::connect(bed.address).await;
     for round in 0..20 {
         wire.send(&get("/shop/v1/", "")).await;
         assert_eq!(wire.receive(false).await.unwrap().status(), 200, "{round}");
-        bed.record().await;
     }
     assert_eq!((upstream.connections(), upstream.requests()), (1, 20));
     assert_eq!(bed.metrics.sum(|worker| worker.upstream_reuses.get()), 19);
     assert_eq!(bed.metrics.sum(|worker| worker.requests[1].get()), 20);
+    assert_eq!(bed.metrics.sum(|worker| worker.accepted.get()), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
