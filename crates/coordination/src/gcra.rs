@@ -233,7 +233,8 @@ mod tests {
             let pace = Pace::new(7, Duration::from_secs(1), burst);
             let cell = Gcra::default();
             while cell.admit(pace, 0, 1).is_ok() {}
-            let wait = cell.admit(pace, 0, cost).unwrap_err().retry_after.as_nanos() as i64;
+            let wait = cell.admit(pace, 0, cost).unwrap_err().retry_after.as_nanos();
+            let wait = i64::try_from(wait).unwrap();
             prop_assert!(cell.admit(pace, wait - 1, cost).is_err());
             prop_assert!(cell.admit(pace, wait, cost).is_ok());
         }

@@ -1,0 +1,183 @@
+//! What each limit does while its authority is away, and after it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatewright_coordination::limiter::permits::Decision;
+use gatewright_coordination::limiter::{Cluster, Limiter, LimiterSettings};
+use gatewright_coordination::notice::{Loudness, Notices};
+use gatewright_model::limit::{Limit, OnStoreFailure};
+use gatewright_testkit::wait::eventually;
+
+use crate::support::{SharedRows, TestRedis, admitted, decide, fresh, load, quota, rate, shared, start};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn limiter(cluster: Cluster, rows: &SharedRows) -> Limiter {
+    let mut settings = LimiterSettings::new(fresh(), cluster);
+    settings.call_budget = Duration::from_millis(500);
+    start(settings, &rows.authority(), &Notices::in_process(Loudness::Heard))
+}
+
+fn failing(on_store_failure: OnStoreFailure, limit: Limit) -> Limit {
+    Limit {
+        on_store_failure,
+        ..limit
+    }
+}
+
+async fn until_away(limiter: &Limiter, away: bool) {
+    eventually(SOON, "the limiter knows of its authority", async || {
+        (limiter.stats().authority_away == away).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn closed_refuses_and_open_admits_and_counts() {
+    let rows = SharedRows::default();
+    let limiter = limiter(shared(2), &rows);
+    let closed = limiter
+        .limit(&failing(OnStoreFailure::Closed, quota(5, "1w")))
+        .permits("a")
+        .unwrap();
+    let open = limiter
+        .limit(&failing(OnStoreFailure::Open, quota(5, "1w")))
+        .permits("a")
+        .unwrap();
+    assert!(admitted(&open).await);
+    rows.set_away(true);
+    assert_eq!(decide(&closed).await, Decision::AuthorityAway);
+    until_away(&limiter, true).await;
+    let before = limiter.stats().unmetered;
+    for _ in 0..40 {
+        assert!(matches!(decide(&open).await, Decision::Unmetered(_)));
+        assert_eq!(decide(&closed).await, Decision::AuthorityAway);
+    }
+    assert_eq!(limiter.stats().unmetered - before, 40);
+    rows.set_away(false);
+    until_away(&limiter, false).await;
+    // What was admitted meanwhile is reported: nothing is left.
+    eventually(SOON, "the overdraft is counted", async || {
+        matches!(decide(&open).await, Decision::Exhausted(_)).then_some(())
+    })
+    .await;
+    assert_eq!(load(&closed, 20, 1).await, 5);
+}
+
+#[tokio::test]
+async fn local_admits_the_share_of_this_node() {
+    let rows = SharedRows::default();
+    let limiter = limiter(shared(4), &rows);
+    let limit = failing(OnStoreFailure::Local, quota(100, "1w"));
+    let permits = limiter.limit(&limit).permits("a").unwrap();
+    assert_eq!(load(&permits, 20, 1).await, 20);
+    let unknown = limiter
+        .limit(&failing(OnStoreFailure::Local, quota(40, "1w")))
+        .permits("a")
+        .unwrap();
+    let pace = limiter
+        .limit(&failing(OnStoreFailure::Local, rate(40, "1h")))
+        .permits("a")
+        .unwrap();
+    rows.set_away(true);
+    assert!(matches!(decide(&unknown).await, Decision::Unmetered(_)));
+    until_away(&limiter, true).await;
+    let mut counts = [0, 0, 0];
+    for (count, permits) in counts.iter_mut().zip([&permits, &unknown, &pace]) {
+        for _ in 0..200 {
+            match decide(permits).await {
+                Decision::Taken(_) | Decision::Unmetered(_) => *count += 1,
+                Decision::Exhausted(_) => {}
+                Decision::AuthorityAway => panic!("local never says that"),
+            }
+        }
+    }
+    // 80 or a few less were left, a quarter is ours, and what was leased before.
+    assert!((15..=35).contains(&counts[0]), "{counts:?}");
+    // One more was admitted before.
+    assert_eq!(counts[1], 9);
+    assert_eq!(counts[2], 10);
+    rows.set_away(false);
+    until_away(&limiter, false).await;
+    let after = eventually(SOON, "asked again", async || match decide(&permits).await {
+        Decision::Taken(taken) => Some(taken.remaining),
+        _ => None,
+    })
+    .await;
+    assert!(after <= 100 - 20 - counts[0], "{after} after {counts:?}");
+}
+
+#[tokio::test]
+async fn waiting_ends_in_time_and_then_nobody_waits() {
+    let rows = SharedRows::default();
+    rows.set_away(true);
+    let limiter = limiter(shared(2), &rows);
+    let permits = limiter.limit(&quota(5, "1w")).permits("a").unwrap();
+    let started = Instant::now();
+    assert_eq!(decide(&permits).await, Decision::AuthorityAway);
+    assert!(started.elapsed() >= Duration::from_millis(100));
+    until_away(&limiter, true).await;
+    // The decision is there without waiting.
+    assert_eq!(permits.take(Instant::now()), Some(Decision::AuthorityAway));
+}
+
+#[tokio::test]
+async fn leases_that_are_held_stay_valid() {
+    let rows = SharedRows::default();
+    let limiter = limiter(shared(1), &rows);
+    let permits = limiter.limit(&quota(400, "1w")).permits("a").unwrap();
+    // Many at once make a batch; refunded, it is all there.
+    let taken = futures_util::future::join_all((0..50).map(|_| decide(&permits))).await;
+    rows.set_away(true);
+    for decision in &taken {
+        let Decision::Taken(taken) = decision else {
+            panic!("refused")
+        };
+        permits.refund(taken);
+    }
+    assert!(matches!(permits.take(Instant::now()), Some(Decision::Taken(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_goes_and_comes_back() {
+    let Some(TestRedis::Own(mut redis)) = TestRedis::find() else {
+        println!("SKIPPED: needs a redis of its own to stop");
+        return;
+    };
+    let authority: Arc<dyn gatewright_coordination::authority::Authority> =
+        Arc::new(gatewright_coordination::redis_authority::RedisAuthority::new(&redis.url()).unwrap());
+    let mut settings = LimiterSettings::new(fresh(), shared(2));
+    settings.call_budget = Duration::from_millis(500);
+    settings.wait = Duration::from_secs(2);
+    let limiter = start(settings, &authority, &Notices::in_process(Loudness::Heard));
+    let permits = limiter.limit(&quota(50, "1w")).permits("a").unwrap();
+    assert_eq!(load(&permits, 30, 1).await, 30);
+    // Idle permits have come back before it goes.
+    eventually(SOON, "all is given back", async || {
+        permits.take(Instant::now()).is_none().then_some(())
+    })
+    .await;
+    redis.stop();
+    assert_eq!(decide(&permits).await, Decision::AuthorityAway);
+    until_away(&limiter, true).await;
+    redis.start_again();
+    let back = Instant::now();
+    until_away(&limiter, false).await;
+    assert!(back.elapsed() < Duration::from_secs(3), "{:?}", back.elapsed());
+    let left = load(&permits, 100, 1).await;
+    assert!(left <= 20, "{left}");
+    limiter.drain().await;
+}
+
+#[tokio::test]
+async fn draining_ends_although_nobody_answers() {
+    let rows = SharedRows::default();
+    let limiter = limiter(shared(1), &rows);
+    let permits = limiter.limit(&quota(400, "1w")).permits("a").unwrap();
+    assert_eq!(load(&permits, 10, 10).await, 10);
+    rows.set_away(true);
+    let started = Instant::now();
+    limiter.drain().await;
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
