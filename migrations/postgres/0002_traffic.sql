@@ -73,16 +73,6 @@ CREATE TABLE lease_counter (
 );
 CREATE INDEX lease_counter_age ON lease_counter (expires_at);
 
--- Counters of limits; their content belongs to the lease protocol.
-CREATE TABLE lease_counter (
-    limit_id UUID NOT NULL,
-    partition TEXT NOT NULL,
-    state BYTEA NOT NULL,
-    expires_at BIGINT NOT NULL,
-    PRIMARY KEY (limit_id, partition)
-);
-CREATE INDEX lease_counter_expiry ON lease_counter (expires_at);
-
 -- Call records live in one partition for each UTC day, named call_record_<day since the epoch>.
 -- The owner's rights, because the role that writes records owns no table.
 CREATE FUNCTION gatewright_add_call_day(day BIGINT) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$

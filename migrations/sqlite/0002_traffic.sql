@@ -72,13 +72,3 @@ CREATE TABLE lease_counter (
     PRIMARY KEY (limit_id, partition)
 ) STRICT;
 CREATE INDEX lease_counter_age ON lease_counter (expires_at);
-
--- Counters of limits; their content belongs to the lease protocol.
-CREATE TABLE lease_counter (
-    limit_id BLOB NOT NULL,
-    partition TEXT NOT NULL,
-    state BLOB NOT NULL,
-    expires_at INTEGER NOT NULL,
-    PRIMARY KEY (limit_id, partition)
-) STRICT;
-CREATE INDEX lease_counter_expiry ON lease_counter (expires_at);

@@ -87,7 +87,9 @@ impl Apis<'_> {
             .and_where_option(is_some("visibility", filter.visibility.as_ref()))
             .and_where_option(is_some("team_id", filter.team.as_ref()))
             .cond_where(Condition::all().add_option(named).add_option(found));
-        self.0.page(select, page, Order::Desc, |api: &Api| api.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |api: &Api| api.id.uuid())
+            .await
     }
 
     /// Adds an API.

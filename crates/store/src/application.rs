@@ -70,7 +70,9 @@ impl Applications<'_> {
             .and_where_option(filter.teams.as_deref().map(|teams| is_in("team_id", teams)))
             .cond_where(Condition::all().add_option(named));
         self.0
-            .page(select, page, Order::Desc, |application: &Application| application.id.uuid())
+            .page(select, page, Order::Desc, |application: &Application| {
+                application.id.uuid()
+            })
             .await
     }
 

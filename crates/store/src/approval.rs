@@ -30,8 +30,22 @@ pub struct ApprovalFilter {
 impl Record for Approval {
     const TABLE: &'static str = "approval";
     const COLUMNS: &'static [&'static str] = &[
-        "id", "tenant_id", "team_id", "api_id", "kind", "subscription_id", "version_id", "state", "requested_by",
-        "note", "due_at", "decided_by", "decided_at", "comment", "created_at", "row_version",
+        "id",
+        "tenant_id",
+        "team_id",
+        "api_id",
+        "kind",
+        "subscription_id",
+        "version_id",
+        "state",
+        "requested_by",
+        "note",
+        "due_at",
+        "decided_by",
+        "decided_at",
+        "comment",
+        "created_at",
+        "row_version",
     ];
     const OWNER: Option<&'static str> = Some("tenant_id");
 
@@ -127,7 +141,9 @@ impl Approvals<'_> {
             .and_where_option(is_some("kind", filter.kind.as_ref()))
             .and_where_option(filter.teams.as_deref().map(|teams| is_in("team_id", teams)));
         self.0
-            .page(select, page, Order::Desc, |approval: &Approval| approval.id.uuid())
+            .page(select, page, Order::Desc, |approval: &Approval| {
+                approval.id.uuid()
+            })
             .await
     }
 

@@ -44,8 +44,21 @@ pub struct ChainVerdict {
 
 pub(crate) const TABLE: &str = "audit_event";
 pub(crate) const COLUMNS: &[&str] = &[
-    "id", "tenant_id", "seq", "at", "user_id", "token_id", "source", "request_id", "action", "subject_kind",
-    "subject_id", "details", "prev_hash", "hash", "position",
+    "id",
+    "tenant_id",
+    "seq",
+    "at",
+    "user_id",
+    "token_id",
+    "source",
+    "request_id",
+    "action",
+    "subject_kind",
+    "subject_id",
+    "details",
+    "prev_hash",
+    "hash",
+    "position",
 ];
 
 pub(crate) fn values(event: &AuditEvent, position: i64) -> Vec<Value> {
@@ -106,11 +119,7 @@ impl AuditEvents<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`], as for every read.
-    pub async fn list(
-        self,
-        filter: &AuditFilter,
-        page: PageRequest,
-    ) -> Result<Page<AuditEvent>, StoreError> {
+    pub async fn list(self, filter: &AuditFilter, page: PageRequest) -> Result<Page<AuditEvent>, StoreError> {
         let mut select = self.0.select::<AuditEvent>();
         select
             .and_where_option(is_some("subject_kind", filter.subject_kind.as_ref()))
@@ -119,7 +128,9 @@ impl AuditEvents<'_> {
             .and_where_option(is_some("user_id", filter.user_id.as_ref()))
             .and_where_option(filter.from.map(|from| Expr::col("at").gte(from.value())))
             .and_where_option(filter.to.map(|to| Expr::col("at").lt(to.value())));
-        self.0.page(select, page, Order::Desc, |event: &AuditEvent| event.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |event: &AuditEvent| event.id.uuid())
+            .await
     }
 
     /// The event with this id.

@@ -100,7 +100,9 @@ pub struct TrafficView {
 
 impl TrafficView {
     pub(crate) fn condition(&self) -> Condition {
-        Cond::any().add(is_in("application_id", &self.applications)).add(is_in("api_id", &self.apis))
+        Cond::any()
+            .add(is_in("application_id", &self.applications))
+            .add(is_in("api_id", &self.apis))
     }
 }
 
@@ -149,7 +151,8 @@ impl Store {
         if let Some(view) = &filter.view {
             select.cond_where(view.condition());
         }
-        tx.page(select, page, Order::Desc, |call: &StoredCall| call.id.uuid()).await
+        tx.page(select, page, Order::Desc, |call: &StoredCall| call.id.uuid())
+            .await
     }
 
     /// One call of a tenant, when it is seen from `view`.

@@ -78,7 +78,10 @@ impl Journal {
     pub(crate) fn cause(&self) -> (String, Option<Uuid>) {
         let first = self.audit.first();
         let user = first.and_then(|entry| entry.actor.user_id).map(EntityId::uuid);
-        (first.map_or_else(|| "system".to_owned(), |entry| entry.action.clone()), user)
+        (
+            first.map_or_else(|| "system".to_owned(), |entry| entry.action.clone()),
+            user,
+        )
     }
 }
 
@@ -171,11 +174,7 @@ impl Tx {
         Ok(())
     }
 
-    async fn write_audit(
-        &mut self,
-        entries: Vec<AuditEntry>,
-        seq: i64,
-    ) -> Result<(), StoreError> {
+    async fn write_audit(&mut self, entries: Vec<AuditEntry>, seq: i64) -> Result<(), StoreError> {
         let mut ends: BTreeMap<Uuid, [u8; 32]> = BTreeMap::new();
         let mut rows = Vec::with_capacity(entries.len());
         for (position, entry) in (0_i64..).zip(entries) {
@@ -185,7 +184,8 @@ impl Tx {
                 Some(hash) => *hash,
                 None => self.audit_events().last_hash(tenant).await?,
             };
-            let event = chained(entry, prev_hash, seq, self.entropy.as_ref());
+            let id = event_id(entry.at, seq, position, self.entropy.as_ref());
+            let event = chained(id, entry, prev_hash, seq);
             ends.insert(tenant.uuid(), event.hash);
             rows.push(crate::audit::values(&event, position));
         }
@@ -198,11 +198,7 @@ impl Tx {
         .await
     }
 
-    async fn write_outbox(
-        &mut self,
-        entries: Vec<OutboxEntry>,
-        seq: i64,
-    ) -> Result<(), StoreError> {
+    async fn write_outbox(&mut self, entries: Vec<OutboxEntry>, seq: i64) -> Result<(), StoreError> {
         let rows: Vec<OutboxMessage> = entries
             .into_iter()
             .map(|entry| OutboxMessage {
@@ -242,16 +238,21 @@ fn missing_head() -> StoreError {
     }
 }
 
-fn chained(
-    entry: AuditEntry,
-    prev_hash: [u8; 32],
-    seq: i64,
-    entropy: &dyn Entropy,
-) -> AuditEvent {
+/// An id whose order is that of the trail also inside of a millisecond: the
+/// first bits after the time count (RFC 9562, section 6.2, method 1).
+fn event_id(at: Timestamp, seq: i64, position: i64, entropy: &dyn Entropy) -> AuditEventId {
     let mut random = [0; 10];
     entropy.fill(&mut random);
+    let [.., seq_high, seq_low] = seq.to_be_bytes();
+    let [.., position_high, position_low] = position.to_be_bytes();
+    let [first, second, third, fourth, ..] = &mut random;
+    (*first, *second, *third, *fourth) = (seq_high, seq_low, position_high, position_low);
+    AuditEventId::from_uuid(uuid_v7(at, random))
+}
+
+fn chained(id: AuditEventId, entry: AuditEntry, prev_hash: [u8; 32], seq: i64) -> AuditEvent {
     let mut event = AuditEvent {
-        id: AuditEventId::from_uuid(uuid_v7(entry.at, random)),
+        id,
         tenant_id: entry.tenant_id,
         seq,
         at: entry.at,

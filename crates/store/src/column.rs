@@ -4,12 +4,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gatewright_model::api::{
-    ApiKind, Balancing, DocumentFormat, Unmatched, VersionState, Visibility,
-};
+use gatewright_model::api::{ApiKind, Balancing, DocumentFormat, Unmatched, VersionState, Visibility};
 use gatewright_model::approval::{ApprovalKind, ApprovalState};
 use gatewright_model::audit::AuditSource;
-use gatewright_model::consumer::{ApplicationState, CredentialKind, CredentialState, Environment, SubscriptionState};
+use gatewright_model::consumer::{
+    ApplicationState, CredentialKind, CredentialState, Environment, SubscriptionState,
+};
 use gatewright_model::histogram::LatencyHistogram;
 use gatewright_model::id::EntityId;
 use gatewright_model::limit::{LimitKind, LimitUnit, OnExceed, OnStoreFailure, Partition, ResetKind, Window};
@@ -154,7 +154,9 @@ pub(crate) fn clean_json(json: serde_json::Value) -> serde_json::Value {
         Json::String(text) => Json::String(clean_text(&text)),
         Json::Array(items) => items.into_iter().map(clean_json).collect(),
         Json::Object(members) => {
-            let clean = members.into_iter().map(|(key, value)| (clean_text(&key), clean_json(value)));
+            let clean = members
+                .into_iter()
+                .map(|(key, value)| (clean_text(&key), clean_json(value)));
             Json::Object(clean.collect())
         }
         other => other,

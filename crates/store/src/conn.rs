@@ -94,7 +94,10 @@ impl Link {
         let options = options
             .application_name("gatewright")
             .options([
-                ("statement_timeout", millis(STATEMENT.saturating_sub(Duration::from_secs(2)))),
+                (
+                    "statement_timeout",
+                    millis(STATEMENT.saturating_sub(Duration::from_secs(2))),
+                ),
                 ("lock_timeout", millis(LOCK)),
                 ("idle_in_transaction_session_timeout", millis(2 * STATEMENT)),
             ])
@@ -103,10 +106,12 @@ impl Link {
             .max_connections(connections)
             .acquire_timeout(ACQUIRE)
             .connect_lazy_with(options);
-        let elevated = bounded(sqlx::query_scalar::<_, bool>(
-            "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user",
+        let elevated = bounded(
+            sqlx::query_scalar::<_, bool>(
+                "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user",
+            )
+            .fetch_one(&pool),
         )
-        .fetch_one(&pool))
         .await?;
         Ok(Self::Postgres { pool, elevated })
     }
@@ -178,12 +183,12 @@ impl Link {
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         let sql = "SELECT 1";
         let answer = match self {
-            Self::Postgres { pool, .. } => {
-                tokio::time::timeout(ACQUIRE, sqlx::query(sql).execute(pool)).await.map(|done| done.map(drop))
-            }
-            Self::Sqlite { readers, .. } => {
-                tokio::time::timeout(ACQUIRE, sqlx::query(sql).execute(readers)).await.map(|done| done.map(drop))
-            }
+            Self::Postgres { pool, .. } => tokio::time::timeout(ACQUIRE, sqlx::query(sql).execute(pool))
+                .await
+                .map(|done| done.map(drop)),
+            Self::Sqlite { readers, .. } => tokio::time::timeout(ACQUIRE, sqlx::query(sql).execute(readers))
+                .await
+                .map(|done| done.map(drop)),
         };
         answer.map_err(|_| late(ACQUIRE))?.map_err(StoreError::from)
     }
@@ -193,7 +198,9 @@ impl Link {
         let Self::Sqlite { writer, .. } = self else {
             return Ok(());
         };
-        let path = path.to_str().ok_or_else(|| std::io::Error::other("the path is not UTF-8"))?;
+        let path = path
+            .to_str()
+            .ok_or_else(|| std::io::Error::other("the path is not UTF-8"))?;
         sqlx::query("VACUUM INTO ?").bind(path).execute(writer).await?;
         Ok(())
     }
@@ -338,9 +345,7 @@ impl Conn {
     /// Rows of fixed SQL of this crate.
     pub(crate) async fn fetch_fixed(&mut self, sql: &'static str) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Postgres(tx) => {
-                bounded(sqlx::query(sql).map(Row::Postgres).fetch_all(&mut **tx)).await
-            }
+            Self::Postgres(tx) => bounded(sqlx::query(sql).map(Row::Postgres).fetch_all(&mut **tx)).await,
             Self::Sqlite(tx) => bounded(sqlx::query(sql).map(Row::Sqlite).fetch_all(&mut **tx)).await,
         }
     }

@@ -20,9 +20,25 @@ repository! {
 impl Record for Credential {
     const TABLE: &'static str = "credential";
     const COLUMNS: &'static [&'static str] = &[
-        "id", "tenant_id", "application_id", "kind", "name", "hint_prefix", "hint_last4", "hash", "state",
-        "not_before", "expires_at", "grace_until", "replaced_by", "last_used_at", "revoked_reason", "created_by",
-        "created_at", "updated_at", "row_version",
+        "id",
+        "tenant_id",
+        "application_id",
+        "kind",
+        "name",
+        "hint_prefix",
+        "hint_last4",
+        "hash",
+        "state",
+        "not_before",
+        "expires_at",
+        "grace_until",
+        "replaced_by",
+        "last_used_at",
+        "revoked_reason",
+        "created_by",
+        "created_at",
+        "updated_at",
+        "row_version",
     ];
     const OWNER: Option<&'static str> = Some("tenant_id");
 
@@ -114,7 +130,9 @@ impl Credentials<'_> {
     /// As for every read.
     pub async fn of_application(self, id: ApplicationId) -> Result<Vec<Credential>, StoreError> {
         let mut select = self.0.select::<Credential>();
-        select.and_where(is("application_id", &id)).order_by("id", Order::Asc);
+        select
+            .and_where(is("application_id", &id))
+            .order_by("id", Order::Asc);
         self.0.all(&select).await
     }
 
@@ -130,7 +148,9 @@ impl Credentials<'_> {
         let mut select = self.0.select::<Credential>();
         select.and_where(is("application_id", &application));
         self.0
-            .page(select, page, Order::Desc, |credential: &Credential| credential.id.uuid())
+            .page(select, page, Order::Desc, |credential: &Credential| {
+                credential.id.uuid()
+            })
             .await
     }
 
@@ -146,7 +166,10 @@ impl Credentials<'_> {
             .add(is("state", &Rotating).and(passed("grace_until")))
             .add(is_in("state", &[Scheduled, Active, Rotating, Disabled]).and(passed("expires_at")));
         let mut select = self.0.select::<Credential>();
-        select.cond_where(any).order_by("id", Order::Asc).limit(u64::from(limit));
+        select
+            .cond_where(any)
+            .order_by("id", Order::Asc)
+            .limit(u64::from(limit));
         self.0.all(&select).await
     }
 

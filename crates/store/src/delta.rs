@@ -33,7 +33,8 @@ pub struct DeltaRange {
 pub struct DeltaPage {
     /// In the order of their numbers.
     pub deltas: Vec<Delta>,
-    /// What they cover.
+    /// What they cover. It ends before it begins when the reader knows more than
+    /// the store: the store was restored, and the reader has to start from nothing.
     pub range: DeltaRange,
     /// Whether there is more at once.
     pub more: bool,
@@ -58,8 +59,18 @@ const FOLLOWED: [Followed; 3] = [
     Followed {
         table: <Subscription as Record>::TABLE,
         columns: &[
-            "change_seq", "id", "tenant_id", "application_id", "api_id", "plan_id", "plan_version_id", "state",
-            "paused", "created_at", "ends_at", "closing_at",
+            "change_seq",
+            "id",
+            "tenant_id",
+            "application_id",
+            "api_id",
+            "plan_id",
+            "plan_version_id",
+            "state",
+            "paused",
+            "created_at",
+            "ends_at",
+            "closing_at",
         ],
         read: subscription,
         still_matters: open_subscription,
@@ -67,7 +78,14 @@ const FOLLOWED: [Followed; 3] = [
     Followed {
         table: <Credential as Record>::TABLE,
         columns: &[
-            "change_seq", "id", "tenant_id", "application_id", "hash", "state", "not_before", "expires_at",
+            "change_seq",
+            "id",
+            "tenant_id",
+            "application_id",
+            "hash",
+            "state",
+            "not_before",
+            "expires_at",
             "grace_until",
         ],
         read: credential,
@@ -178,7 +196,7 @@ impl Deltas<'_> {
             }
             deltas.extend(found);
         }
-        if through <= after {
+        if through <= after && !deltas.is_empty() {
             // One change alone has more rows than a page: it is still handed out whole.
             let first = deltas.iter().map(Delta::seq).min().unwrap_or(head);
             return one_change(tx, after, first, head).await;
@@ -223,12 +241,18 @@ fn any_application() -> Expr {
 
 fn open_subscription() -> Expr {
     let states = SubscriptionState::ALL.iter().copied();
-    is_in("state", &states.filter(|state| !state.is_terminal()).collect::<Vec<_>>())
+    is_in(
+        "state",
+        &states.filter(|state| !state.is_terminal()).collect::<Vec<_>>(),
+    )
 }
 
 fn open_credential() -> Expr {
     let states = CredentialState::ALL.iter().copied();
-    is_in("state", &states.filter(|state| !state.is_terminal()).collect::<Vec<_>>())
+    is_in(
+        "state",
+        &states.filter(|state| !state.is_terminal()).collect::<Vec<_>>(),
+    )
 }
 
 async fn one_change(tx: &mut Tx, after: i64, seq: i64, head: i64) -> Result<DeltaPage, StoreError> {

@@ -1,7 +1,7 @@
 //! The few places where the two databases truly differ, each a named function.
 
 use gatewright_model::time::Timestamp;
-use sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
 
 use crate::conn::{Conn, Dialect, Link};
 use crate::error::StoreError;
@@ -112,7 +112,7 @@ pub(crate) async fn add_call_day(conn: &mut Conn, day: i64) -> Result<(), StoreE
     match conn.dialect() {
         Dialect::Postgres => {
             let mut select = Query::select();
-            select.expr(Expr::cust_with_values("gatewright_add_call_day(?)::text", [day]));
+            select.expr(Func::cust("gatewright_add_call_day").arg(day).cast_as("text"));
             conn.fetch_optional(&select).await.map(drop)
         }
         Dialect::Sqlite => Ok(()),
@@ -125,7 +125,7 @@ pub(crate) async fn drop_calls_before(conn: &mut Conn, before: Timestamp) -> Res
         Dialect::Postgres => {
             let mut select = Query::select();
             select.expr_as(
-                Expr::cust_with_values("gatewright_drop_call_days(?)", [before.as_millis()]),
+                Func::cust("gatewright_drop_call_days").arg(before.as_millis()),
                 "dropped",
             );
             let row = conn.fetch_optional(&select).await?;
@@ -138,7 +138,9 @@ pub(crate) async fn drop_calls_before(conn: &mut Conn, before: Timestamp) -> Res
                 .and_where(Expr::col("at").lt(before.as_millis()))
                 .limit(10_000);
             let mut delete = Query::delete();
-            delete.from_table("call_record").and_where(Expr::col("id").in_subquery(old));
+            delete
+                .from_table("call_record")
+                .and_where(Expr::col("id").in_subquery(old));
             conn.execute(&delete).await
         }
     }

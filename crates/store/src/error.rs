@@ -95,7 +95,9 @@ impl Rule {
                 .all(|found| expected.next().is_some_and(|wanted| wanted == found))
                 && expected.next().is_none()
         };
-        let known = RULES.iter().find(|(_, _, table, columns)| matches(table, columns));
+        let known = RULES
+            .iter()
+            .find(|(_, _, table, columns)| matches(table, columns));
         known.map_or(Self::PrimaryKey, |(rule, ..)| *rule)
     }
 }
@@ -220,7 +222,10 @@ fn is_passing(code: &str) -> bool {
     if let (Ok(number), true) = (code.parse::<u32>(), code.len() < 5) {
         return matches!(number & 0xff, 5 | 6 | 10 | 13 | 14);
     }
-    code == "55P03" || ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class))
+    code == "55P03"
+        || ["08", "53", "57", "40"]
+            .iter()
+            .any(|class| code.starts_with(class))
 }
 
 #[cfg(test)]

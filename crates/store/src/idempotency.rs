@@ -14,8 +14,18 @@ use crate::store::Store;
 use crate::tx::insert_into;
 
 const TABLE: &str = "idempotency_key";
-const COLUMNS: &[&str] =
-    &["tenant_id", "principal", "method", "path", "key", "body_hash", "status", "location", "body", "created_at"];
+const COLUMNS: &[&str] = &[
+    "tenant_id",
+    "principal",
+    "method",
+    "path",
+    "key",
+    "body_hash",
+    "status",
+    "location",
+    "body",
+    "created_at",
+];
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(86_400);
 /// A request that has not answered by then has died with its process; the next one takes over.
@@ -76,7 +86,10 @@ impl Store {
         let over = Expr::col("created_at").lt(now.minus(KEPT).value());
         let died = is("status", &PENDING).and(Expr::col("created_at").lt(now.minus(UNDER_WAY).value()));
         let mut delete = Query::delete();
-        delete.from_table(TABLE).and_where(key.condition()).and_where(over.or(died));
+        delete
+            .from_table(TABLE)
+            .and_where(key.condition())
+            .and_where(over.or(died));
         tx.conn.execute(&delete).await?;
         let row = vec![
             key.tenant.value(),
@@ -92,18 +105,25 @@ impl Store {
         ];
         let mut insert = insert_into(TABLE, COLUMNS, std::iter::once(row));
         insert.on_conflict(
-            OnConflict::columns(["tenant_id", "principal", "method", "path", "key"]).do_nothing().to_owned(),
+            OnConflict::columns(["tenant_id", "principal", "method", "path", "key"])
+                .do_nothing()
+                .to_owned(),
         );
         if tx.conn.execute(&insert).await? > 0 {
             tx.commit(now).await?;
             return Ok(StoredAnswer::Fresh);
         }
         let mut select = Query::select();
-        select.columns(["body_hash", "status", "body"]).from(TABLE).and_where(key.condition());
+        select
+            .columns(["body_hash", "status", "body"])
+            .from(TABLE)
+            .and_where(key.condition());
         let row = tx.conn.fetch_optional(&select).await?;
         tx.rollback().await?;
         // Gone between the two statements: whoever had it has just abandoned it.
-        let Some(row) = row else { return Ok(StoredAnswer::InProgress) };
+        let Some(row) = row else {
+            return Ok(StoredAnswer::InProgress);
+        };
         if row.take::<[u8; 32]>(TABLE, "body_hash")? != body_hash {
             return Ok(StoredAnswer::Mismatch);
         }
@@ -159,7 +179,9 @@ impl Store {
     pub async fn forget_idempotent(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.begin(Scope::System).await?;
         let mut delete = Query::delete();
-        delete.from_table(TABLE).and_where(Expr::col("created_at").lt(now.minus(KEPT).value()));
+        delete
+            .from_table(TABLE)
+            .and_where(Expr::col("created_at").lt(now.minus(KEPT).value()));
         let gone = tx.conn.execute(&delete).await?;
         tx.conn.commit().await?;
         Ok(gone)

@@ -3,6 +3,7 @@
 //! nodes from reading the same counter at once.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use gatewright_model::time::Timestamp;
 use sea_query::{Cond, Expr, ExprTrait, OnConflict, Order, Query};
@@ -43,21 +44,30 @@ impl Store {
         let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
         let mut states: HashMap<CounterKey, Vec<u8>> = HashMap::new();
         for chunk in keys.chunks(CHUNK) {
-            reserve(&mut tx, chunk).await?;
+            reserve(&mut tx, chunk, local_now).await?;
             read(&mut tx, chunk, &mut states).await?;
         }
         // The time is read under the locks, so that it never runs backwards for a counter.
         let now = dialect::authority_time(&mut tx.conn, local_now).await?;
-        let known = keys.iter().map(|key| states.remove(key).filter(|state| !state.is_empty())).collect();
+        let known = keys
+            .iter()
+            .map(|key| states.remove(key).filter(|state| !state.is_empty()))
+            .collect();
         let answers = apply(now, known);
-        let written: Vec<_> = keys.iter().zip(answers).filter_map(|(key, state)| Some((key, state?))).collect();
+        let written: Vec<_> = keys
+            .iter()
+            .zip(answers)
+            .filter_map(|(key, state)| Some((key, state?)))
+            .collect();
         for chunk in written.chunks(CHUNK) {
             let rows = chunk.iter().map(|((limit, partition), (state, expires))| {
                 vec![limit.value(), partition.value(), state.value(), expires.value()]
             });
             let mut insert = insert_into(TABLE, COLUMNS, rows);
             insert.on_conflict(
-                OnConflict::columns(["limit_id", "partition"]).update_columns(["state", "expires_at"]).to_owned(),
+                OnConflict::columns(["limit_id", "partition"])
+                    .update_columns(["state", "expires_at"])
+                    .to_owned(),
             );
             tx.conn.execute(&insert).await?;
         }
@@ -71,23 +81,31 @@ impl Store {
     pub async fn forget_counters(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
         let mut delete = Query::delete();
-        delete.from_table(TABLE).and_where(Expr::col("expires_at").lt(now.value()));
+        delete
+            .from_table(TABLE)
+            .and_where(Expr::col("expires_at").lt(now.value()));
         let gone = tx.conn.execute(&delete).await?;
         tx.conn.commit().await?;
         Ok(gone)
     }
 }
 
-/// Makes rows for new counters, so that there is something to lock. They are
-/// empty and, because they matter until the end of time, not swept up meanwhile.
-async fn reserve(tx: &mut Tx, keys: &[CounterKey]) -> Result<(), StoreError> {
+/// How long a row is kept that was only made to be locked.
+const RESERVED: Duration = Duration::from_secs(86_400);
+
+/// Makes empty rows for new counters, so that there is something to lock.
+async fn reserve(tx: &mut Tx, keys: &[CounterKey], now: Timestamp) -> Result<(), StoreError> {
     let empty = Vec::<u8>::new();
-    let forever = Timestamp::from_millis(i64::MAX);
+    let swept_up = now.plus(RESERVED);
     let rows = keys
         .iter()
-        .map(|(limit, partition)| vec![limit.value(), partition.value(), empty.value(), forever.value()]);
+        .map(|(limit, partition)| vec![limit.value(), partition.value(), empty.value(), swept_up.value()]);
     let mut insert = insert_into(TABLE, COLUMNS, rows);
-    insert.on_conflict(OnConflict::columns(["limit_id", "partition"]).do_nothing().to_owned());
+    insert.on_conflict(
+        OnConflict::columns(["limit_id", "partition"])
+            .do_nothing()
+            .to_owned(),
+    );
     tx.conn.execute(&insert).await.map(drop)
 }
 

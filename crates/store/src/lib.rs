@@ -55,6 +55,8 @@ pub mod version;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use api::ApiFilter;
 pub use application::ApplicationFilter;

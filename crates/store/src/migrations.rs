@@ -109,7 +109,11 @@ pub(crate) async fn pending(link: &Link, targets: &[Target]) -> Result<Vec<&'sta
 }
 
 /// Applies what is missing, each migration in its own transaction, and says what was applied.
-pub(crate) async fn apply(link: &Link, targets: &[Target], now: Timestamp) -> Result<Vec<String>, StoreError> {
+pub(crate) async fn apply(
+    link: &Link,
+    targets: &[Target],
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     // Each round re-reads under the lock, so that two processes that start together do not apply one twice.
     loop {
@@ -170,10 +174,14 @@ fn missing(
 ) -> Result<Vec<&'static Migration>, MigrationError> {
     for done in applied {
         let Some(known) = MIGRATIONS.iter().find(|known| known.number == done.number) else {
-            return Err(MigrationError::Unknown { name: done.name.clone() });
+            return Err(MigrationError::Unknown {
+                name: done.name.clone(),
+            });
         };
         if known.checksum(dialect) != done.checksum {
-            return Err(MigrationError::Changed { name: done.name.clone() });
+            return Err(MigrationError::Changed {
+                name: done.name.clone(),
+            });
         }
     }
     let is_applied = |number| applied.iter().any(|done| done.number == number);
@@ -196,7 +204,10 @@ mod tests {
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .collect();
             files.sort();
-            let listed: Vec<_> = MIGRATIONS.iter().map(|known| format!("{}.sql", known.name)).collect();
+            let listed: Vec<_> = MIGRATIONS
+                .iter()
+                .map(|known| format!("{}.sql", known.name))
+                .collect();
             assert_eq!(files, listed, "{folder}");
         }
         for (index, known) in MIGRATIONS.iter().enumerate() {
@@ -218,11 +229,15 @@ mod tests {
         assert_eq!(rest.iter().map(|known| known.number).collect::<Vec<_>>(), [2]);
         assert_eq!(
             missing(&[done(1, "other".into())], &both, Dialect::Sqlite).unwrap_err(),
-            MigrationError::Changed { name: "0001_x".into() }
+            MigrationError::Changed {
+                name: "0001_x".into()
+            }
         );
         assert_eq!(
             missing(&[done(99, "x".into())], &both, Dialect::Sqlite).unwrap_err(),
-            MigrationError::Unknown { name: "0099_x".into() }
+            MigrationError::Unknown {
+                name: "0099_x".into()
+            }
         );
     }
 }

@@ -109,7 +109,9 @@ impl Nodes<'_> {
     /// As for every read.
     pub async fn list(self, page: PageRequest) -> Result<Page<GatewayNode>, StoreError> {
         let select = self.0.select::<GatewayNode>();
-        self.0.page(select, page, Order::Desc, |node: &GatewayNode| node.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |node: &GatewayNode| node.id.uuid())
+            .await
     }
 
     /// Forgets nodes that have been silent since a time and says how many there were.

@@ -29,8 +29,20 @@ struct PlanRow {
 }
 
 const COLUMNS: &[&str] = &[
-    "id", "tenant_id", "api_id", "slug", "name", "description", "state", "security", "approval", "covers_all",
-    "current_version_id", "created_at", "updated_at", "row_version",
+    "id",
+    "tenant_id",
+    "api_id",
+    "slug",
+    "name",
+    "description",
+    "state",
+    "security",
+    "approval",
+    "covers_all",
+    "current_version_id",
+    "created_at",
+    "updated_at",
+    "row_version",
 ];
 
 impl Record for PlanRow {
@@ -136,8 +148,21 @@ struct PlacedLimit {
 impl Record for PlacedLimit {
     const TABLE: &'static str = "plan_limit";
     const COLUMNS: &'static [&'static str] = &[
-        "plan_version_id", "position", "tenant_id", "id", "name", "kind", "unit", "amount", "span", "burst", "reset",
-        "zone", "counted_by", "on_exceed", "on_store_failure",
+        "plan_version_id",
+        "position",
+        "tenant_id",
+        "id",
+        "name",
+        "kind",
+        "unit",
+        "amount",
+        "span",
+        "burst",
+        "reset",
+        "zone",
+        "counted_by",
+        "on_exceed",
+        "on_store_failure",
     ];
     const OWNER: Option<&'static str> = Some("tenant_id");
 
@@ -280,7 +305,9 @@ impl Plans<'_> {
     /// As for every read.
     pub async fn limit_history(self, id: PlanId) -> Result<Vec<PlanVersion>, StoreError> {
         let mut select = self.0.select::<PlanVersionRow>();
-        select.and_where(is("plan_id", &id)).order_by("number", Order::Asc);
+        select
+            .and_where(is("plan_id", &id))
+            .order_by("number", Order::Asc);
         plan_versions(self.0, &select).await
     }
 
@@ -354,7 +381,9 @@ async fn complete(tx: &mut Tx, rows: Vec<PlanRow>) -> Result<Vec<Plan>, StoreErr
     }
     let ids: Vec<PlanId> = rows.iter().map(|row| row.plan.id).collect();
     let mut select = tx.select::<CoverageRow>();
-    select.and_where(is_in("plan_id", &ids)).order_by("position", Order::Asc);
+    select
+        .and_where(is_in("plan_id", &ids))
+        .order_by("position", Order::Asc);
     let mut covered: HashMap<PlanId, Vec<VersionId>> = HashMap::new();
     for row in tx.all::<CoverageRow>(&select).await? {
         covered.entry(row.plan_id).or_default().push(row.version_id);
@@ -363,8 +392,10 @@ async fn complete(tx: &mut Tx, rows: Vec<PlanRow>) -> Result<Vec<Plan>, StoreErr
     let mut select = tx.select::<PlanVersionRow>();
     select.and_where(is_in("id", &current));
     let versions = plan_versions(tx, &select).await?;
-    let mut versions: HashMap<PlanVersionId, PlanVersion> =
-        versions.into_iter().map(|version| (version.id, version)).collect();
+    let mut versions: HashMap<PlanVersionId, PlanVersion> = versions
+        .into_iter()
+        .map(|version| (version.id, version))
+        .collect();
     let plans = rows.into_iter().map(|row| {
         let mut plan = row.plan;
         if !row.covers_all {

@@ -31,8 +31,19 @@ struct Placed<'a> {
 
 const OPERATION: &str = "operation";
 const OPERATION_COLUMNS: &[&str] = &[
-    "tenant_id", "revision_id", "position", "key", "slug", "method", "template", "summary", "deprecated", "tags",
-    "pointer", "fingerprint", "routable",
+    "tenant_id",
+    "revision_id",
+    "position",
+    "key",
+    "slug",
+    "method",
+    "template",
+    "summary",
+    "deprecated",
+    "tags",
+    "pointer",
+    "fingerprint",
+    "routable",
 ];
 
 impl Placed<'_> {
@@ -104,7 +115,11 @@ impl Revisions<'_> {
     pub async fn list(self, version: VersionId, page: PageRequest) -> Result<Page<Revision>, StoreError> {
         let mut select = self.0.select::<Revision>();
         select.and_where(is("version_id", &version));
-        self.0.page(select, page, Order::Desc, |revision: &Revision| revision.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |revision: &Revision| {
+                revision.id.uuid()
+            })
+            .await
     }
 
     /// Adds a revision with its raw document and its operations. A document that
@@ -143,7 +158,9 @@ impl Revisions<'_> {
             placed.values()
         });
         let rows = rows.collect();
-        self.0.insert_rows(OPERATION, OPERATION_COLUMNS, Some("tenant_id"), rows).await
+        self.0
+            .insert_rows(OPERATION, OPERATION_COLUMNS, Some("tenant_id"), rows)
+            .await
     }
 
     /// Adds a revision whose document and operations are those of another one.
@@ -163,7 +180,9 @@ impl Revisions<'_> {
             .and_where(is("revision_id", &from))
             .and_where_option(self.0.wall::<Revision>());
         let mut insert = Query::insert();
-        insert.into_table(OPERATION).columns(OPERATION_COLUMNS.iter().copied());
+        insert
+            .into_table(OPERATION)
+            .columns(OPERATION_COLUMNS.iter().copied());
         // The select lists exactly the columns of the insert.
         if insert.select_from(select).is_err() {
             return Err(StoreError::Refused("the columns of operations differ".to_owned()));

@@ -113,7 +113,12 @@ pub(crate) fn contains(column: &'static str, text: &str) -> Expr {
     let escaped: String = text
         .to_lowercase()
         .chars()
-        .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
+        .flat_map(|c| {
+            matches!(c, '%' | '_' | '\\')
+                .then_some('\\')
+                .into_iter()
+                .chain([c])
+        })
         .collect();
     let pattern = LikeExpr::new(format!("%{escaped}%")).escape('\\');
     Expr::expr(Func::lower(Expr::col(column))).like(pattern)

@@ -95,7 +95,11 @@ fn entries_condition(entries: &[Vec<sea_query::Value>]) -> Condition {
     entries.iter().fold(Condition::any(), |any, entry| {
         let mut values = entry.iter().cloned();
         let (kind, key) = (values.next(), values.next());
-        any.add(Expr::col("kind").eq(kind.unwrap_or_else(null)).and(Expr::col("key").eq(key.unwrap_or_else(null))))
+        any.add(
+            Expr::col("kind")
+                .eq(kind.unwrap_or_else(null))
+                .and(Expr::col("key").eq(key.unwrap_or_else(null))),
+        )
     })
 }
 
@@ -124,7 +128,10 @@ async fn current_entries(tx: &mut Tx, keys: &[Uuid]) -> Result<Current, StoreErr
     rows.iter()
         .map(|row| {
             let table = "snapshot_entry";
-            Ok(((row.take(table, "kind")?, row.take(table, "key")?), row.take(table, "hash")?))
+            Ok((
+                (row.take(table, "kind")?, row.take(table, "key")?),
+                row.take(table, "hash")?,
+            ))
         })
         .collect()
 }
@@ -240,7 +247,9 @@ impl Snapshots<'_> {
             .execute(Query::delete().from_table("config_snapshot").and_where(older))
             .await?;
         let mut used = Query::select();
-        used.column("hash").from("snapshot_entry").and_where(Expr::col("hash").is_not_null());
+        used.column("hash")
+            .from("snapshot_entry")
+            .and_where(Expr::col("hash").is_not_null());
         let unused = Expr::col("hash").not_in_subquery(used);
         tx.conn
             .execute(Query::delete().from_table("snapshot_part").and_where(unused))
@@ -293,6 +302,9 @@ pub(crate) fn unpack(table: &'static str, packed: &[u8]) -> Result<Vec<u8>, Stor
         column: "body",
         row: "compressed".to_owned(),
     };
-    GzDecoder::new(packed).take(MAX_BODY).read_to_end(&mut body).map_err(corrupt)?;
+    GzDecoder::new(packed)
+        .take(MAX_BODY)
+        .read_to_end(&mut body)
+        .map_err(corrupt)?;
     Ok(body)
 }

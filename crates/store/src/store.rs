@@ -73,7 +73,6 @@ pub struct Store {
     pub(crate) traffic: Link,
     pub(crate) files: Option<Arc<Files>>,
     entropy: Arc<dyn Entropy>,
-
 }
 
 /// The files of an embedded store.
@@ -105,7 +104,6 @@ impl Store {
             traffic,
             files,
             entropy: settings.entropy,
-
         })
     }
 

@@ -84,7 +84,9 @@ impl Subscriptions<'_> {
             .and_where_option(is_some("state", filter.state.as_ref()))
             .cond_where(Condition::all().add_option(of_teams));
         self.0
-            .page(select, page, Order::Desc, |subscription: &Subscription| subscription.id.uuid())
+            .page(select, page, Order::Desc, |subscription: &Subscription| {
+                subscription.id.uuid()
+            })
             .await
     }
 

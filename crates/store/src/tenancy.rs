@@ -58,7 +58,9 @@ impl Tenants<'_> {
     /// As for every read.
     pub async fn list(self, page: PageRequest) -> Result<Page<Tenant>, StoreError> {
         let select = self.0.select::<Tenant>();
-        self.0.page(select, page, Order::Desc, |tenant: &Tenant| tenant.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |tenant: &Tenant| tenant.id.uuid())
+            .await
     }
 
     /// Adds a tenant; for a system transaction.
@@ -118,7 +120,9 @@ impl Teams<'_> {
     pub async fn list(self, only: Option<&[TeamId]>, page: PageRequest) -> Result<Page<Team>, StoreError> {
         let mut select = self.0.select::<Team>();
         select.and_where_option(only.map(|only| is_in("id", only)));
-        self.0.page(select, page, Order::Desc, |team: &Team| team.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |team: &Team| team.id.uuid())
+            .await
     }
 
     /// Adds a team.

@@ -4,6 +4,8 @@
 //! may be made; its absence is said aloud, and is a failure when
 //! `GATEWRIGHT_REQUIRE_POSTGRES=1`.
 
+pub(crate) mod sample;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,8 +21,9 @@ macro_rules! store_test {
     ($(#[$meta:meta])* async fn $name:ident($store:ident: Store) $body:block) => {
         mod $name {
             use super::*;
+            use $crate::store::Store;
 
-            async fn body($store: $crate::store::Store) $body
+            async fn body($store: Store) $body
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +76,10 @@ pub(crate) async fn open(database: Database) -> Store {
 
 async fn on_server(server: &str, sql: String) {
     let mut conn = PgConnection::connect(server).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut conn)
+        .await
+        .unwrap();
     conn.close().await.unwrap();
 }
 

@@ -54,8 +54,17 @@ record! { Session in "session" owned by Some("tenant_id") => {
 impl Record for ManagementToken {
     const TABLE: &'static str = "management_token";
     const COLUMNS: &'static [&'static str] = &[
-        "id", "tenant_id", "user_id", "name", "scopes", "hint_prefix", "hint_last4", "expires_at", "revoked_at",
-        "last_used_at", "created_at",
+        "id",
+        "tenant_id",
+        "user_id",
+        "name",
+        "scopes",
+        "hint_prefix",
+        "hint_last4",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+        "created_at",
     ];
     const OWNER: Option<&'static str> = Some("tenant_id");
 
@@ -123,7 +132,11 @@ impl Tokens<'_> {
     ) -> Result<Page<ManagementToken>, StoreError> {
         let mut select = self.0.select::<ManagementToken>();
         select.and_where_option(is_some("user_id", user.as_ref()));
-        self.0.page(select, page, Order::Desc, |token: &ManagementToken| token.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |token: &ManagementToken| {
+                token.id.uuid()
+            })
+            .await
     }
 
     /// Adds a token with the hash of its secret.
@@ -135,7 +148,9 @@ impl Tokens<'_> {
         let mut values = token.values();
         values.push(hash.value());
         let owner = ManagementToken::OWNER;
-        self.0.insert_rows(ManagementToken::TABLE, &columns, owner, vec![values]).await
+        self.0
+            .insert_rows(ManagementToken::TABLE, &columns, owner, vec![values])
+            .await
     }
 
     /// Ends a token; `false` when it is unknown or ended already.
@@ -262,6 +277,8 @@ impl Sessions<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_expired(self, now: Timestamp) -> Result<u64, StoreError> {
-        self.0.delete::<Session>(Expr::col("expires_at").lt(now.value())).await
+        self.0
+            .delete::<Session>(Expr::col("expires_at").lt(now.value()))
+            .await
     }
 }

@@ -22,8 +22,23 @@ use crate::tx::{Tx, insert_into};
 use crate::usage::{TABLE as ROLLUP, add, value_of};
 
 const ROLLUP_COLUMNS: &[&str] = &[
-    "minute", "digest", "tenant_id", "api_id", "version_id", "operation", "plan_id", "subscription_id",
-    "application_id", "credential_id", "status", "source", "requests", "errors", "bytes_in", "bytes_out", "latency",
+    "minute",
+    "digest",
+    "tenant_id",
+    "api_id",
+    "version_id",
+    "operation",
+    "plan_id",
+    "subscription_id",
+    "application_id",
+    "credential_id",
+    "status",
+    "source",
+    "requests",
+    "errors",
+    "bytes_in",
+    "bytes_out",
+    "latency",
 ];
 const DAY_MS: i64 = 86_400_000;
 /// Rollups that one statement reads or writes: 17 values each stay below every bound.
@@ -43,7 +58,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
-        let days: BTreeSet<i64> = calls.iter().map(|call| call.at.as_millis().div_euclid(DAY_MS)).collect();
+        let days: BTreeSet<i64> = calls
+            .iter()
+            .map(|call| call.at.as_millis().div_euclid(DAY_MS))
+            .collect();
         for day in days {
             dialect::add_call_day(&mut tx.conn, day).await?;
         }
@@ -89,7 +107,13 @@ impl Store {
         let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
         let mut gone = dialect::drop_calls_before(&mut tx.conn, now.minus(calls)).await?;
         gone += forget(&mut tx, ROLLUP, "minute", now.minus(rollups)).await?;
-        gone += forget(&mut tx, "traffic_batch", "written_at", now.minus(Duration::from_secs(86_400))).await?;
+        gone += forget(
+            &mut tx,
+            "traffic_batch",
+            "written_at",
+            now.minus(Duration::from_secs(86_400)),
+        )
+        .await?;
         tx.conn.commit().await?;
         Ok(gone)
     }
@@ -106,8 +130,12 @@ impl Tx {
         let apis = self.ids_of_teams("api", teams).await?;
         let wrap = |ids: Vec<Uuid>| ids.into_iter();
         Ok(TrafficView {
-            applications: wrap(applications).map(gatewright_model::id::EntityId::from_uuid).collect::<Vec<ApplicationId>>(),
-            apis: wrap(apis).map(gatewright_model::id::EntityId::from_uuid).collect::<Vec<ApiId>>(),
+            applications: wrap(applications)
+                .map(gatewright_model::id::EntityId::from_uuid)
+                .collect::<Vec<ApplicationId>>(),
+            apis: wrap(apis)
+                .map(gatewright_model::id::EntityId::from_uuid)
+                .collect::<Vec<ApiId>>(),
         })
     }
 
@@ -136,7 +164,9 @@ async fn first_time(tx: &mut Tx, batch: Uuid, now: Timestamp) -> Result<bool, St
 async fn add_rollups(tx: &mut Tx, rollups: &[(RollupKey, RollupValue)]) -> Result<(), StoreError> {
     let mut sums: HashMap<[u8; 32], (&RollupKey, RollupValue)> = HashMap::new();
     for (key, value) in rollups {
-        let entry = sums.entry(digest(key)).or_insert_with(|| (key, RollupValue::default()));
+        let entry = sums
+            .entry(digest(key))
+            .or_insert_with(|| (key, RollupValue::default()));
         add(&mut entry.1, value);
     }
     let digests: Vec<[u8; 32]> = sums.keys().copied().collect();
@@ -152,7 +182,9 @@ async fn add_rollups(tx: &mut Tx, rollups: &[(RollupKey, RollupValue)]) -> Resul
             add(sum, &value_of(&row)?);
         }
     }
-    let rows = sums.iter().map(|(digest, (key, value))| row_values(*digest, key, value));
+    let rows = sums
+        .iter()
+        .map(|(digest, (key, value))| row_values(*digest, key, value));
     let mut insert = insert_into(ROLLUP, ROLLUP_COLUMNS, rows);
     insert.on_conflict(
         OnConflict::columns(["minute", "digest"])
@@ -214,9 +246,15 @@ fn digest(key: &RollupKey) -> [u8; 32] {
     digest.finalize().into()
 }
 
-async fn forget(tx: &mut Tx, table: &'static str, column: &'static str, before: Timestamp) -> Result<u64, StoreError> {
+async fn forget(
+    tx: &mut Tx,
+    table: &'static str,
+    column: &'static str,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
     let mut delete = Query::delete();
-    delete.from_table(table).and_where(Expr::col(column).lt(before.value()));
+    delete
+        .from_table(table)
+        .and_where(Expr::col(column).lt(before.value()));
     tx.conn.execute(&delete).await
 }
-

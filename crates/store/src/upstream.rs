@@ -28,8 +28,14 @@ record! { PlacedTarget in "upstream_target" owned by Some("tenant_id") => {
 } }
 
 const UPSTREAM: &str = "upstream";
-const UPSTREAM_COLUMNS: &[&str] =
-    &["version_id", "tenant_id", "algorithm", "connect_ms", "response_ms", "idle_ms"];
+const UPSTREAM_COLUMNS: &[&str] = &[
+    "version_id",
+    "tenant_id",
+    "algorithm",
+    "connect_ms",
+    "response_ms",
+    "idle_ms",
+];
 
 impl Upstreams<'_> {
     /// Where the calls of a version go; `None` before anybody said so.
@@ -85,7 +91,11 @@ impl Upstreams<'_> {
         ];
         let mut insert = insert_into(UPSTREAM, UPSTREAM_COLUMNS, std::iter::once(row));
         let changed = ["algorithm", "connect_ms", "response_ms", "idle_ms"];
-        insert.on_conflict(OnConflict::column("version_id").update_columns(changed).to_owned());
+        insert.on_conflict(
+            OnConflict::column("version_id")
+                .update_columns(changed)
+                .to_owned(),
+        );
         self.0.conn.execute(&insert).await?;
         let targets: Vec<_> = (0_u32..)
             .zip(&upstream.targets)

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use gatewright_model::id::{ApiId, ApplicationId, CredentialId, PlanId, TenantId, VersionId};
 use gatewright_model::time::Timestamp;
 use gatewright_model::traffic::RollupValue;
-use futures_util::TryStreamExt;
 use sea_query::{Expr, ExprTrait, Query};
 use uuid::Uuid;
 
@@ -100,8 +100,19 @@ impl Store {
         let mut select = Query::select();
         select
             .columns([
-                "minute", "api_id", "version_id", "operation", "plan_id", "application_id", "credential_id", "status",
-                "requests", "errors", "bytes_in", "bytes_out", "latency",
+                "minute",
+                "api_id",
+                "version_id",
+                "operation",
+                "plan_id",
+                "application_id",
+                "credential_id",
+                "status",
+                "requests",
+                "errors",
+                "bytes_in",
+                "bytes_out",
+                "latency",
             ])
             .from(TABLE)
             .and_where(is("tenant_id", &tenant))
@@ -129,7 +140,10 @@ impl Store {
             };
             add(sums.entry((bucket, group)).or_default(), &value_of(&row)?);
         }
-        Ok(sums.into_iter().map(|((bucket, group), value)| UsageSum { bucket, group, value }).collect())
+        Ok(sums
+            .into_iter()
+            .map(|((bucket, group), value)| UsageSum { bucket, group, value })
+            .collect())
     }
 }
 
@@ -138,17 +152,22 @@ const fn minute(at: Timestamp) -> Timestamp {
 }
 
 fn group_of(row: &Row, group: UsageGroup) -> Result<Option<GroupKey>, StoreError> {
-    let id = |column| row.take::<Option<Uuid>>(TABLE, column).map(|id| id.map(GroupKey::Id));
+    let id = |column| {
+        row.take::<Option<Uuid>>(TABLE, column)
+            .map(|id| id.map(GroupKey::Id))
+    };
     match group {
         UsageGroup::Api => id("api_id"),
         UsageGroup::Version => id("version_id"),
         UsageGroup::Plan => id("plan_id"),
         UsageGroup::Application => id("application_id"),
         UsageGroup::Credential => id("credential_id"),
-        UsageGroup::Operation => {
-            row.take::<Option<String>>(TABLE, "operation").map(|key| key.map(GroupKey::Operation))
-        }
-        UsageGroup::Status => row.take::<u16>(TABLE, "status").map(|status| Some(GroupKey::Status(status))),
+        UsageGroup::Operation => row
+            .take::<Option<String>>(TABLE, "operation")
+            .map(|key| key.map(GroupKey::Operation)),
+        UsageGroup::Status => row
+            .take::<u16>(TABLE, "status")
+            .map(|status| Some(GroupKey::Status(status))),
     }
 }
 

@@ -60,7 +60,9 @@ impl Users<'_> {
     /// As for every read.
     pub async fn list(self, page: PageRequest) -> Result<Page<User>, StoreError> {
         let select = self.0.select::<User>();
-        self.0.page(select, page, Order::Desc, |user: &User| user.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |user: &User| user.id.uuid())
+            .await
     }
 
     /// Adds a user, with the hash of a password in PHC form when there is one already.
@@ -71,7 +73,9 @@ impl Users<'_> {
         let columns: Vec<_> = User::COLUMNS.iter().copied().chain(["password_hash"]).collect();
         let mut values = user.values();
         values.push(password_hash.map(str::to_owned).value());
-        self.0.insert_rows(User::TABLE, &columns, User::OWNER, vec![values]).await
+        self.0
+            .insert_rows(User::TABLE, &columns, User::OWNER, vec![values])
+            .await
     }
 
     /// Writes a user and returns it with its next row version. The password stays.
@@ -161,14 +165,12 @@ impl Memberships<'_> {
     ///
     /// # Errors
     /// As for every read.
-    pub async fn list(
-        self,
-        team: Option<TeamId>,
-        page: PageRequest,
-    ) -> Result<Page<Membership>, StoreError> {
+    pub async fn list(self, team: Option<TeamId>, page: PageRequest) -> Result<Page<Membership>, StoreError> {
         let mut select = self.0.select::<Membership>();
         select.and_where_option(is_some("team_id", team.as_ref()));
-        self.0.page(select, page, Order::Desc, |member: &Membership| member.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |member: &Membership| member.id.uuid())
+            .await
     }
 
     /// Gives a role.
@@ -184,7 +186,10 @@ impl Memberships<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete(self, id: MembershipId) -> Result<bool, StoreError> {
-        let deleted = self.0.delete::<Membership>(Expr::col("id").eq(id.value())).await?;
+        let deleted = self
+            .0
+            .delete::<Membership>(Expr::col("id").eq(id.value()))
+            .await?;
         Ok(deleted > 0)
     }
 }

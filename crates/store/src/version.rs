@@ -33,9 +33,23 @@ pub struct VersionSummary {
 impl Record for ApiVersion {
     const TABLE: &'static str = "api_version";
     const COLUMNS: &'static [&'static str] = &[
-        "id", "tenant_id", "api_id", "label", "state", "blocked_reason", "deprecated_at", "sunset_at",
-        "successor_id", "deprecation_message", "published_at", "retired_at", "revision_id", "unmatched", "created_at",
-        "updated_at", "row_version",
+        "id",
+        "tenant_id",
+        "api_id",
+        "label",
+        "state",
+        "blocked_reason",
+        "deprecated_at",
+        "sunset_at",
+        "successor_id",
+        "deprecation_message",
+        "published_at",
+        "retired_at",
+        "revision_id",
+        "unmatched",
+        "created_at",
+        "updated_at",
+        "row_version",
     ];
     const OWNER: Option<&'static str> = Some("tenant_id");
 
@@ -135,7 +149,8 @@ impl Versions<'_> {
             .and_where(is("id", &id))
             .and_where_option(self.0.wall::<ApiVersion>());
         let row = self.0.conn.fetch_optional(&select).await?;
-        row.map(|row| row.take(ApiVersion::TABLE, "tenant_id")).transpose()
+        row.map(|row| row.take(ApiVersion::TABLE, "tenant_id"))
+            .transpose()
     }
 
     /// All versions of an API, oldest first.
@@ -152,10 +167,7 @@ impl Versions<'_> {
     ///
     /// # Errors
     /// As for every read.
-    pub async fn summaries(
-        self,
-        apis: &[ApiId],
-    ) -> Result<HashMap<ApiId, Vec<VersionSummary>>, StoreError> {
+    pub async fn summaries(self, apis: &[ApiId]) -> Result<HashMap<ApiId, Vec<VersionSummary>>, StoreError> {
         let table = ApiVersion::TABLE;
         let mut select = Query::select();
         select
@@ -171,7 +183,10 @@ impl Versions<'_> {
                 label: row.take(table, "label")?,
                 state: row.take(table, "state")?,
             };
-            summaries.entry(row.take(table, "api_id")?).or_default().push(summary);
+            summaries
+                .entry(row.take(table, "api_id")?)
+                .or_default()
+                .push(summary);
         }
         Ok(summaries)
     }
@@ -183,7 +198,11 @@ impl Versions<'_> {
     pub async fn list(self, api: ApiId, page: PageRequest) -> Result<Page<ApiVersion>, StoreError> {
         let mut select = self.0.select::<ApiVersion>();
         select.and_where(is("api_id", &api));
-        self.0.page(select, page, Order::Desc, |version: &ApiVersion| version.id.uuid()).await
+        self.0
+            .page(select, page, Order::Desc, |version: &ApiVersion| {
+                version.id.uuid()
+            })
+            .await
     }
 
     /// Deprecated versions whose sunset has passed, the longest overdue first.

@@ -31,7 +31,11 @@ impl Store {
     pub async fn restore(&self, from: &mut (impl AsyncRead + Unpin + Send)) -> Result<u64, StoreError> {
         self.check_schema().await?;
         let mut control = self.begin(Scope::System).await?;
-        if control.count::<gatewright_model::tenancy::Tenant>(sea_query::Expr::val(true).into()).await? > 0 {
+        if control
+            .count::<gatewright_model::tenancy::Tenant>(sea_query::Expr::val(true).into())
+            .await?
+            > 0
+        {
             return Err(StoreError::Archive("the store is not empty".to_owned()));
         }
         for seeded in ["meta", "change_head"] {
@@ -78,7 +82,8 @@ impl Default for Lines {
 
 impl Lines {
     fn push(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let unreadable = |error: std::io::Error| StoreError::Archive(format!("it cannot be decompressed: {error}"));
+        let unreadable =
+            |error: std::io::Error| StoreError::Archive(format!("it cannot be decompressed: {error}"));
         self.decoder.write_all(bytes).map_err(unreadable)?;
         self.decoder.flush().map_err(unreadable)?;
         self.pending.drain(..self.start);
@@ -157,8 +162,13 @@ impl Restoring {
         if values.len() != open.columns.len() {
             return Err(damaged("a row has another number of values than its table"));
         }
-        let values = values.into_iter().zip(&open.columns).map(|(json, (_, kind))| value::from_json(json, *kind));
-        let row = values.collect::<Option<Vec<_>>>().ok_or_else(|| damaged("a value does not fit its column"))?;
+        let values = values
+            .into_iter()
+            .zip(&open.columns)
+            .map(|(json, (_, kind))| value::from_json(json, *kind));
+        let row = values
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| damaged("a value does not fit its column"))?;
         open.rows.push(row);
         self.rows += 1;
         if open.rows.len() >= BATCH {
@@ -200,7 +210,8 @@ impl Restoring {
 }
 
 fn check_header(line: &[u8]) -> Result<(), StoreError> {
-    let header: Header = serde_json::from_slice(line).map_err(|_| damaged("its first line is not a header"))?;
+    let header: Header =
+        serde_json::from_slice(line).map_err(|_| damaged("its first line is not a header"))?;
     if header.format != FORMAT || header.version != VERSION {
         return Err(damaged("it is of another format"));
     }
@@ -214,12 +225,18 @@ fn check_header(line: &[u8]) -> Result<(), StoreError> {
 }
 
 fn open_table(line: &[u8]) -> Result<Open, StoreError> {
-    let named: TableLine = serde_json::from_slice(line).map_err(|_| damaged("a line is neither a table nor a row"))?;
+    let named: TableLine =
+        serde_json::from_slice(line).map_err(|_| damaged("a line is neither a table nor a row"))?;
     let table = schema::table(&named.table).ok_or_else(|| damaged("it has an unknown table"))?;
-    let columns = named.columns.iter().map(|name| table.columns.iter().find(|(column, _)| column == name).copied());
+    let columns = named
+        .columns
+        .iter()
+        .map(|name| table.columns.iter().find(|(column, _)| column == name).copied());
     Ok(Open {
         table,
-        columns: columns.collect::<Option<_>>().ok_or_else(|| damaged("it has an unknown column"))?,
+        columns: columns
+            .collect::<Option<_>>()
+            .ok_or_else(|| damaged("it has an unknown column"))?,
         rows: Vec::new(),
         days: BTreeSet::new(),
     })

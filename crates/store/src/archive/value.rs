@@ -16,7 +16,9 @@ pub(super) fn to_json(row: &Row, column: &'static str, kind: Kind) -> Result<Jso
         Kind::Int => row.raw::<i64>(column)?.map(Json::from),
         Kind::Bool => row.raw::<bool>(column)?.map(Json::from),
         Kind::Text => row.raw::<String>(column)?.map(Json::from),
-        Kind::Bytes => row.raw::<Vec<u8>>(column)?.map(|bytes| Json::from(STANDARD.encode(bytes))),
+        Kind::Bytes => row
+            .raw::<Vec<u8>>(column)?
+            .map(|bytes| Json::from(STANDARD.encode(bytes))),
         // Wrapped, because JSON that is null is not a missing value.
         Kind::Json => row.raw::<Json>(column)?.map(|json| Json::Array(vec![json])),
     };
@@ -37,7 +39,9 @@ pub(super) fn from_json(json: Json, kind: Kind) -> Option<Value> {
         (Kind::Bytes, Json::Null) => Value::Bytes(None),
         (Kind::Bytes, Json::String(text)) => Value::Bytes(Some(STANDARD.decode(text).ok()?)),
         (Kind::Json, Json::Null) => Value::Json(None),
-        (Kind::Json, Json::Array(mut wrapped)) if wrapped.len() == 1 => Value::Json(wrapped.pop().map(Box::new)),
+        (Kind::Json, Json::Array(mut wrapped)) if wrapped.len() == 1 => {
+            Value::Json(wrapped.pop().map(Box::new))
+        }
         _ => return None,
     })
 }

@@ -80,7 +80,8 @@ impl Store {
             };
             dialect::lift_timeouts(&mut tx.conn).await?;
             for table in TABLES.iter().filter(|table| table.target == target) {
-                if table.archived == Archived::Always || (table.archived == Archived::Calls && options.calls) {
+                if table.archived == Archived::Always || (table.archived == Archived::Calls && options.calls)
+                {
                     write_table(&mut tx, table, &mut lines).await?;
                 }
             }
@@ -97,7 +98,11 @@ async fn write_table<W: AsyncWrite + Unpin + Send>(
     table: &'static Table,
     lines: &mut Lines<'_, W>,
 ) -> Result<(), StoreError> {
-    let columns = table.columns.iter().map(|(column, _)| (*column).to_owned()).collect();
+    let columns = table
+        .columns
+        .iter()
+        .map(|(column, _)| (*column).to_owned())
+        .collect();
     lines
         .line(&TableLine {
             table: table.name.to_owned(),
@@ -105,13 +110,18 @@ async fn write_table<W: AsyncWrite + Unpin + Send>(
         })
         .await?;
     let mut select = Query::select();
-    select.columns(table.columns.iter().map(|(column, _)| *column)).from(table.name);
+    select
+        .columns(table.columns.iter().map(|(column, _)| *column))
+        .from(table.name);
     for key in table.key {
         select.order_by(*key, Order::Asc);
     }
     let mut rows = tx.conn.stream(&select);
     while let Some(row) = rows.try_next().await? {
-        let values = table.columns.iter().map(|(column, kind)| value::to_json(&row, column, *kind));
+        let values = table
+            .columns
+            .iter()
+            .map(|(column, kind)| value::to_json(&row, column, *kind));
         let values = values
             .collect::<Result<Vec<_>, _>>()
             .map_err(|fault| row.corrupt(table.name, fault))?;

@@ -1,0 +1,10 @@
+//! The store as a whole, on both databases.
+
+mod archives;
+mod changes;
+mod consumers;
+mod proof;
+mod providers;
+mod schemas;
+mod traffic;
+mod walls;
