@@ -1,0 +1,175 @@
+//! Gateway nodes and the history of configurations.
+
+use axum::extract::State;
+use gatewright_control::Control;
+use gatewright_model::id::{NodeId, UserId};
+use gatewright_model::time::Timestamp;
+use gatewright_webkit::authorized::Authorized;
+use gatewright_webkit::path::{At, SnapshotSeq};
+use gatewright_webkit::permit::NodesRead;
+use gatewright_webkit::problem::Problem;
+use gatewright_webkit::query::{Listing, NoFilter};
+
+use crate::answer::{Found, Listed};
+use crate::operation::{Api, about};
+use crate::output::output;
+
+pub(crate) fn add(api: Api) -> Api {
+    api.tag("nodes")
+        .get(
+            "/nodes",
+            about(
+                "list_nodes",
+                "Lists the gateway nodes and what they have applied.",
+            ),
+            list,
+        )
+        .get("/nodes/{node}", about("get_node", "One gateway node."), get)
+        .get(
+            "/snapshots",
+            about("list_snapshots", "Lists configurations, newest first."),
+            snapshots,
+        )
+        .get(
+            "/snapshots/{seq}",
+            about("get_snapshot", "What one configuration is made of."),
+            snapshot,
+        )
+}
+
+output! {
+    /// A process that runs the gateway.
+    NodeBody as "Node" {
+        /// Its id.
+        id: NodeId,
+        /// Its host name.
+        name: String,
+        /// The version of the program.
+        version: String,
+        /// What the process runs.
+        roles: Vec<String>,
+        /// starting, serving, draining or stopped.
+        state: String,
+        /// The snapshot it serves.
+        applied_seq: i64,
+        /// The change up to which it knows applications, subscriptions and credentials.
+        applied_delta_seq: i64,
+        /// Why it refused the newest configuration.
+        problem: Option<String>,
+        /// When the process started.
+        started_at: Timestamp,
+        /// When it last reported.
+        last_seen_at: Timestamp,
+    }
+}
+
+output! {
+    /// A configuration in the list.
+    SnapshotBody as "Snapshot" {
+        /// Its number.
+        seq: i64,
+        /// When it came into force.
+        created_at: Timestamp,
+        /// What made it: version.publish.
+        cause: String,
+        /// Who did that.
+        user_id: Option<UserId>,
+        /// How many parts changed.
+        changed: u32,
+    }
+}
+
+output! {
+    /// What a configuration is made of.
+    ManifestBody as "Manifest" {
+        /// Its number.
+        seq: i64,
+        /// When it came into force.
+        created_at: Timestamp,
+        /// Its parts, by kind and key.
+        parts: Vec<PartBody>,
+    }
+}
+
+output! {
+    /// A part of a configuration.
+    PartBody as "Part" {
+        /// tenant, api or version.
+        kind: String,
+        /// The UUID of the tenant, the API or the version.
+        key: String,
+        /// The hash of its content, hexadecimal.
+        hash: String,
+    }
+}
+
+/// Renders a node. A macro because the type belongs to the store, which this
+/// crate does not know.
+macro_rules! rendered {
+    ($node:expr) => {{
+        let node = $node;
+        NodeBody {
+            id: node.id,
+            name: node.name,
+            version: node.version,
+            roles: node.roles,
+            state: node.state.to_string(),
+            applied_seq: node.applied_seq,
+            applied_delta_seq: node.applied_delta_seq,
+            problem: node.problem,
+            started_at: node.started_at,
+            last_seen_at: node.last_seen_at,
+        }
+    }};
+}
+
+async fn list(
+    caller: Authorized<NodesRead>,
+    State(control): State<Control>,
+) -> Result<Listed<NodeBody>, Problem> {
+    let nodes = control.nodes().list(&caller).await?.nodes;
+    Ok(Listed::whole(
+        nodes.into_iter().map(|node| rendered!(node)).collect(),
+    ))
+}
+
+async fn get(
+    caller: Authorized<NodesRead>,
+    State(control): State<Control>,
+    At(node): At<NodeId>,
+) -> Result<Found<NodeBody>, Problem> {
+    Ok(Found::plain(rendered!(control.nodes().get(&caller, node).await?)))
+}
+
+async fn snapshots(
+    caller: Authorized<NodesRead>,
+    State(control): State<Control>,
+    listing: Listing<NoFilter>,
+) -> Result<Listed<SnapshotBody>, Problem> {
+    let snapshots = control.nodes().snapshots(&caller, listing.page).await?;
+    Ok(Listed::page(snapshots, |snapshot| SnapshotBody {
+        seq: snapshot.seq,
+        created_at: snapshot.created_at,
+        cause: snapshot.cause,
+        user_id: snapshot.user_id,
+        changed: snapshot.changed,
+    }))
+}
+
+async fn snapshot(
+    caller: Authorized<NodesRead>,
+    State(control): State<Control>,
+    At(SnapshotSeq(seq)): At<SnapshotSeq>,
+) -> Result<Found<ManifestBody>, Problem> {
+    let manifest = control.nodes().snapshot(&caller, seq).await?;
+    let parts = manifest.parts.into_iter().map(|part| PartBody {
+        kind: part.kind.to_string(),
+        key: part.key.to_string(),
+        hash: part.hash.to_string(),
+    });
+    Ok(Found::plain(ManifestBody {
+        seq: manifest.seq,
+        created_at: manifest.created_at,
+        parts: parts.collect(),
+    }))
+}

@@ -1,0 +1,165 @@
+//! What belongs to another tenant does not exist, on any route.
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::Fixture;
+
+/// The ids of one thing of each kind in the tenant `default`, by parameter name.
+async fn things(api: &Fixture) -> Vec<(&'static str, String)> {
+    let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
+    let imported = api.import("shop").await;
+    let plan = json!({"name": "p", "slug": "p", "approval": "manual"});
+    let plan = id(&api
+        .post("/apis/shop/plans", plan)
+        .await
+        .expect(StatusCode::CREATED));
+    api.verb(&format!("/plans/{plan}/publish"))
+        .await
+        .expect(StatusCode::OK);
+    api.verb("/apis/shop/versions/v1/publish")
+        .await
+        .expect(StatusCode::OK);
+    let application = id(&api
+        .post("/applications", json!({"name": "App"}))
+        .await
+        .expect(StatusCode::CREATED));
+    let subscribe = api
+        .post("/applications/app/subscriptions", json!({"plan_id": plan}))
+        .await;
+    let subscription = id(&subscribe.expect(StatusCode::CREATED));
+    let credential = api
+        .post("/applications/app/credentials", json!({"kind": "api_key"}))
+        .await;
+    let token = api
+        .post("/tokens", json!({"name": "t"}))
+        .await
+        .expect(StatusCode::CREATED);
+    let first = |body: Value| id(&body["items"][0]);
+    vec![
+        ("api", id(&imported["api"])),
+        ("version", id(&imported["version"])),
+        ("plan", plan),
+        ("application", application),
+        ("subscription", subscription),
+        ("credential", id(&credential.expect(StatusCode::CREATED))),
+        ("token", id(&token)),
+        ("approval", first(api.get("/approvals").await.json())),
+        ("event", first(api.get("/audit-events").await.json())),
+        ("team", first(api.get("/teams").await.json())),
+        ("user", first(api.get("/users").await.json())),
+        ("member", first(api.get("/members").await.json())),
+        ("tenant", first(api.get("/tenants").await.json())),
+    ]
+}
+
+/// An owner of another tenant.
+async fn stranger(api: &Fixture) -> String {
+    api.post("/tenants", json!({"name": "Acme", "slug": "acme"}))
+        .await
+        .expect(StatusCode::CREATED);
+    let inside = [("gatewright-tenant", "acme")];
+    let user = Some(json!({"email": "eve@example.com", "name": "Eve", "password": "long enough"}));
+    api.call(&api.admin, Method::POST, "/users", &inside, user)
+        .await
+        .expect(StatusCode::CREATED);
+    let role = Some(json!({"user": "eve@example.com", "role": "owner"}));
+    api.call(&api.admin, Method::POST, "/members", &inside, role)
+        .await
+        .expect(StatusCode::CREATED);
+    let email = gatewright_model::text::Email::parse("eve@example.com").unwrap();
+    let name = gatewright_model::text::Name::parse("t").unwrap();
+    let tenant = gatewright_model::text::Slug::parse("acme").unwrap();
+    let token = api
+        .control
+        .create_token_for(&tenant, &email, name, Vec::new(), None)
+        .await
+        .unwrap();
+    token.expose().to_owned()
+}
+
+/// A body that every route accepts far enough to look for its object.
+fn body_for(path: &str) -> Value {
+    let document = super::document("x");
+    match path.rsplit('/').next().unwrap_or("") {
+        "import" => json!({"document": document}),
+        "versions" => json!({"label": "v9"}),
+        "plans" => json!({"name": "n", "slug": "n"}),
+        "upstream" => json!({"targets": [{"url": "https://example.com/"}]}),
+        "block" => json!({"reason": "r"}),
+        "deprecate" if path.contains("versions") => json!({"sunset_at": "2099-01-01T00:00:00Z"}),
+        "unretire" => json!({"sunset_at": "2099-01-01T00:00:00Z"}),
+        "reject" => json!({"comment": "no"}),
+        "{application}" => json!({"name": "n"}),
+        "subscriptions" => json!({"plan_id": "plan_01h2xcejqtf2nbrexx3vqjhp41"}),
+        "members" => json!({"user": "eve@example.com", "role": "developer"}),
+        _ => json!({}),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_tenants_things_do_not_exist_on_any_route() {
+    let api = Fixture::new().await;
+    let things = things(&api).await;
+    let eve = stranger(&api).await;
+    let mut walked = 0;
+    for entry in crate::routes_with_access() {
+        let template = entry.path.strip_prefix("/api/v1").unwrap();
+        // Nodes, snapshots, roles and calls belong to no tenant, or are empty here.
+        if !template.contains('{')
+            || ["{node}", "{seq}", "{role}", "{call}"]
+                .iter()
+                .any(|own| template.contains(own))
+        {
+            continue;
+        }
+        let path = things.iter().fold(template.to_owned(), |path, (name, id)| {
+            path.replace(&format!("{{{name}}}"), id)
+        });
+        assert!(!path.contains('{'), "no example for {template}");
+        let body = (entry.method != Method::GET).then(|| body_for(template));
+        let reply = api.call(&eve, entry.method.clone(), &path, &[], body).await;
+        // Suspending tenants is asked of nobody but a platform admin: 403 before anything is looked up.
+        let expected = if template.starts_with("/tenants/{tenant}/") {
+            "permission_missing"
+        } else {
+            "not_found"
+        };
+        assert_eq!(reply.refusal().1, expected, "{} {template}", entry.method);
+        walked += 1;
+    }
+    assert!(walked > 50, "only {walked} routes were walked");
+    let listed = api.call(&eve, Method::GET, "/apis", &[], None).await.json();
+    assert_eq!(listed["items"], json!([]));
+    let elsewhere = api
+        .call(
+            &eve,
+            Method::GET,
+            "/apis",
+            &[("gatewright-tenant", "default")],
+            None,
+        )
+        .await;
+    assert_eq!(elsewhere.refusal(), (403, "permission_missing".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_opens_without_a_token_but_the_description() {
+    let api = Fixture::new().await;
+    for entry in crate::routes_with_access() {
+        let path = entry.path.replace(['{', '}'], "");
+        let request = http::Request::builder().method(entry.method.clone()).uri(&path);
+        let reply = api.send(request.body(axum::body::Body::empty()).unwrap()).await;
+        assert_eq!(
+            reply.refusal(),
+            (401, "token_missing".to_owned()),
+            "{} {path}",
+            entry.method
+        );
+    }
+    let open = http::Request::builder()
+        .uri("/api/v1/openapi.json")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    assert_eq!(api.send(open).await.expect(StatusCode::OK)["openapi"], "3.1.0");
+}
