@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ use crate::worker::{self, Blueprint};
 /// Connections that may wait for one worker to take them.
 const INBOX: usize = 1_024;
 /// How long threads have to end after the last connection is gone.
-const LAST_STEPS: Duration = Duration::from_secs(2);
+const LAST_STEPS: Duration = Duration::from_secs(5);
 
 /// How a gateway listens and what it allows.
 #[derive(Debug, Clone)]
@@ -155,6 +155,8 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     acceptor: JoinHandle<()>,
     workers: Vec<JoinHandle<usize>>,
+    /// Open connections of each worker.
+    open: Vec<Arc<AtomicUsize>>,
 }
 
 /// How a drain ended.
@@ -203,6 +205,7 @@ impl Gateway {
             desks.push(desk);
             workers.push(worker);
         }
+        let open = desks.iter().map(|desk| Arc::clone(&desk.open)).collect();
         let acceptor = Acceptor::new(settings, parts.metrics, desks);
         let acceptor = start_acceptor(acceptor, listeners, observed)?;
         Ok(Self {
@@ -210,6 +213,7 @@ impl Gateway {
             phase,
             acceptor,
             workers,
+            open,
         })
     }
 
@@ -225,7 +229,10 @@ impl Gateway {
         let until = Instant::now() + limit;
         self.phase.send_replace(Phase::Draining { until });
         let Self {
-            acceptor, workers, ..
+            acceptor,
+            workers,
+            open,
+            ..
         } = self;
         let joined = tokio::task::spawn_blocking(move || {
             let accepted = acceptor.join().is_ok();
@@ -235,20 +242,22 @@ impl Gateway {
                 .sum();
             (accepted, cut)
         });
-        match tokio::time::timeout(limit + LAST_STEPS, joined).await {
+        let cut_off = match tokio::time::timeout(limit + LAST_STEPS, joined).await {
             Ok(Ok((accepted, cut_off))) => {
                 tracing::info!(accepted, connections.cut_off = cut_off, "gateway drained");
-                Drained { cut_off }
+                cut_off
             }
-            Ok(Err(error)) => {
-                tracing::error!(%error, "gateway drained with a defect");
-                Drained { cut_off: 0 }
+            unfinished => {
+                let cut_off = open.iter().map(|open| open.load(Ordering::Relaxed)).sum();
+                tracing::error!(
+                    defect = unfinished.is_ok(),
+                    connections.cut_off = cut_off,
+                    "gateway threads did not end"
+                );
+                cut_off
             }
-            Err(_) => {
-                tracing::error!("gateway threads did not end in time");
-                Drained { cut_off: 0 }
-            }
-        }
+        };
+        Drained { cut_off }
     }
 }
 
