@@ -5,6 +5,7 @@ use std::fmt;
 use gatewright_model::secret::SecretText;
 use gatewright_model::text::Email;
 
+use crate::environment::Environment;
 use crate::error::Fault;
 use crate::key::{Fallback, Key, Kind, Reach, Scope};
 use crate::layers::Reader;
@@ -39,6 +40,14 @@ pub struct FirstAdmin {
 }
 
 impl FirstAdmin {
+    /// The password alone, for the command that makes an administrator of
+    /// another address. `None` when it is not set or is not UTF-8.
+    #[must_use]
+    pub fn password_in(environment: &Environment) -> Option<SecretText> {
+        let password = environment.get(&ADMIN_PASSWORD.env())?.ok()?;
+        Some(SecretText::new(password.to_owned()))
+    }
+
     /// `Some(None)` when nobody is named.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
         let given = (reader.is_given(&ADMIN_EMAIL), reader.is_given(&ADMIN_PASSWORD));

@@ -1,0 +1,24 @@
+//! What a command prints to stdout: text for people, one JSON value for programs.
+
+use std::io::Write;
+
+use gatewright_config::OutputFormat;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Prints the result of a command in the form that was asked for.
+pub(crate) fn print(format: OutputFormat, text: &str, json: &Value) -> Result<(), Failure> {
+    match format {
+        OutputFormat::Text => line(text),
+        OutputFormat::Json => line(&json.to_string()),
+    }
+}
+
+/// Prints one line, whole and at once: somebody may be reading lines from a pipe.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::finding(format!("stdout cannot be written: {error}")))
+}

@@ -1,0 +1,300 @@
+//! A server from its first socket to its last record.
+//!
+//! Everything that can be refused is refused in this order: the configuration
+//! (before this module is called), the data directory, the sockets, the store
+//! and its schema, the master key. Then the roles open, and one line on stdout
+//! says so.
+//!
+//! Start reading in [`run`], then [`Server::come_up`] (the order of the start)
+//! and [`Server::drain`] (the order of the end).
+
+pub(crate) mod addresses;
+pub(crate) mod control_plane;
+mod foundation;
+mod gateway_role;
+mod landing;
+mod listeners;
+mod ready;
+mod signals;
+mod surface;
+
+use std::time::Duration;
+
+use gatewright_config::{Config, DataDirLock, Exit};
+use gatewright_gateway::sync::ConfigSync;
+use gatewright_webkit::serve::{ServeBounds, serve};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::demo::Shop;
+use crate::failure::Failure;
+use crate::serve::addresses::Addresses;
+use crate::serve::control_plane::ControlPlane;
+use crate::serve::foundation::Foundation;
+use crate::serve::gateway_role::GatewayRole;
+use crate::serve::listeners::{Bound, Listeners};
+use crate::serve::ready::Ready;
+use crate::serve::signals::Signals;
+use crate::status::{Status, StoreWatch};
+
+/// How long a store that is away is left alone.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is looked whether something has happened that the start waits for.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often it is looked whether somebody made the first administrator.
+const LOOK_FOR_ADMIN: Duration = Duration::from_secs(1);
+/// What the last steps of the end may take beside the drain.
+const LAST_STEPS: Duration = Duration::from_secs(8);
+
+/// What the server starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// What its users made.
+    Own,
+    /// The sample shop besides.
+    Demo,
+}
+
+/// Serves until it is asked to end.
+///
+/// # Errors
+/// Whatever keeps it from starting, with the code to end with.
+pub(crate) async fn run(config: Config, content: Content) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let _held = DataDirLock::acquire(&config.store.data_dir)?;
+    let (mut server, sync) = Server::open(config, content).await?;
+    let outcome = tokio::select! {
+        outcome = server.live(sync) => outcome,
+        () = signals.asked_to_end() => {
+            tracing::info!("asked to end: draining");
+            Ok(())
+        }
+    };
+    server.drain().await;
+    outcome.map(|()| Exit::Success)
+}
+
+/// The parts of a running server.
+#[derive(Debug)]
+struct Server {
+    base: Foundation,
+    gateway: Option<GatewayRole>,
+    control: ControlPlane,
+    status: Status,
+    watch: StoreWatch,
+    ready: Ready,
+    shop: Option<Shop>,
+    /// Ends what serves health and reports, after everything else.
+    last: CancellationToken,
+}
+
+impl Server {
+    /// Binds every socket and starts what needs no store.
+    async fn open(config: Config, content: Content) -> Result<(Self, Option<ConfigSync>), Failure> {
+        let base = Foundation::lay(config)?;
+        let listeners = Listeners::bind(&base.config)?;
+        let (gateway, sync) = match GatewayRole::start(&base, &listeners.addresses()).await? {
+            Some((gateway, sync)) => (Some(gateway), Some(sync)),
+            None => (None, None),
+        };
+        let shop = match content {
+            Content::Own => None,
+            Content::Demo => Some(Shop::open(&base.config).await?),
+        };
+        let addresses = public_addresses(&base.config, gateway.as_ref(), &listeners)?;
+        let watch = StoreWatch::new(base.store.clone());
+        let status = Status::new(
+            gateway.as_ref().map(|gateway| gateway.view().clone()),
+            watch.clone(),
+        );
+        let address = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.address);
+        let ready = Ready::new(
+            gateway.as_ref().and_then(GatewayRole::address),
+            address(&listeners.management),
+            address(&listeners.portal),
+            listeners.status.address,
+        );
+        let server = Self {
+            control: ControlPlane::new(addresses),
+            last: CancellationToken::new(),
+            base,
+            gateway,
+            status,
+            watch,
+            ready,
+            shop,
+        };
+        server.listen(listeners)?;
+        Ok((server, sync))
+    }
+
+    /// Serves on the sockets; until the store has been reached the answer is 503.
+    fn listen(&self, listeners: Listeners) -> Result<(), Failure> {
+        let stop = &self.base.draining;
+        self.serve_on(Some(listeners.status), self.status.router(), &self.last)?;
+        self.serve_on(listeners.management, self.control.management(), stop)?;
+        self.serve_on(listeners.portal, self.control.portal(), stop)?;
+        self.base.tasks.spawn(self.watch.clone().run(self.last.clone()));
+        Ok(())
+    }
+
+    fn serve_on(
+        &self,
+        bound: Option<Bound>,
+        router: axum::Router,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let Some(bound) = bound else {
+            return Ok(());
+        };
+        let listener = TcpListener::from_std(bound.listener)
+            .map_err(|error| Failure::finding(format!("{} cannot be served: {error}", bound.address)))?;
+        let bounds = ServeBounds {
+            drain: self.base.config.running.drain,
+            ..ServeBounds::default()
+        };
+        let stopped = stop.clone().cancelled_owned();
+        self.base.tasks.spawn(serve(listener, router, bounds, stopped));
+        Ok(())
+    }
+
+    /// Comes up, and then only waits: an end comes from outside.
+    async fn live(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
+        self.come_up(sync).await?;
+        std::future::pending().await
+    }
+
+    async fn come_up(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
+        match self.control.reach(&self.base).await {
+            Ok(()) => {
+                self.keep_current(sync).await;
+                self.furnish().await?;
+                self.wait_for_configuration().await;
+                self.wait_for_admin().await?;
+                self.ready.print()?;
+                tracing::info!("ready");
+                Ok(())
+            }
+            Err(failure) if failure.exit == Exit::Unavailable && self.serves_from_disk() => {
+                tracing::warn!(error = %failure, "the store is away: serving the configuration that is on disk");
+                self.keep_current(sync).await;
+                self.ready.print()?;
+                self.wait_for_store().await;
+                self.furnish().await
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn serves_from_disk(&self) -> bool {
+        self.gateway.as_ref().is_some_and(GatewayRole::has_configuration)
+    }
+
+    async fn keep_current(&mut self, sync: Option<ConfigSync>) {
+        self.watch.look().await;
+        if let (Some(gateway), Some(sync)) = (&mut self.gateway, sync) {
+            gateway.keep_current(sync, &self.base, &self.last).await;
+        }
+    }
+
+    /// Puts the sample shop in, where that was asked for.
+    async fn furnish(&mut self) -> Result<(), Failure> {
+        if let (Some(shop), Some(control)) = (&self.shop, self.control.use_cases()) {
+            shop.furnish(control).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the gateway has what the store has now.
+    async fn wait_for_configuration(&self) {
+        let Some(gateway) = &self.gateway else {
+            return;
+        };
+        self.watch.look().await;
+        while !gateway.has_configuration() || gateway.applied() < self.watch.head() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn wait_for_admin(&self) -> Result<(), Failure> {
+        let Some(control) = self.control.use_cases() else {
+            return Ok(());
+        };
+        let mut told = false;
+        loop {
+            match control.has_admin().await {
+                Ok(true) => return Ok(()),
+                Ok(false) if !told => {
+                    tracing::warn!(
+                        "there is no administrator yet; the server serves, and is ready once there is one: run `gatewright admin create --email you@example.com` with the same settings"
+                    );
+                    told = true;
+                }
+                Ok(false) => {}
+                Err(gatewright_control::Error::Unavailable) => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(LOOK_FOR_ADMIN).await;
+        }
+    }
+
+    async fn wait_for_store(&self) {
+        let mut told = None;
+        loop {
+            tokio::time::sleep(STORE_PAUSE).await;
+            let Err(failure) = self.control.reach(&self.base).await else {
+                tracing::info!("the store has been reached: every role serves");
+                return;
+            };
+            if failure.exit != Exit::Unavailable && told.as_deref() != Some(failure.to_string().as_str()) {
+                tracing::error!(error = %failure, "the store answers but cannot be used");
+                told = Some(failure.to_string());
+            }
+        }
+    }
+
+    /// Ends every part, in the order in which they need each other, within the
+    /// time to drain and a few last steps.
+    async fn drain(self) {
+        let limit = self.base.config.running.drain;
+        self.status.drain();
+        self.base.draining.cancel();
+        if let Some(gateway) = self.gateway {
+            gateway.drain(&self.base, limit, LAST_STEPS).await;
+        }
+        if let Some(shop) = self.shop {
+            shop.close().await;
+        }
+        self.last.cancel();
+        self.base.tasks.close();
+        if tokio::time::timeout(limit + LAST_STEPS, self.base.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("parts of the process did not end in time");
+        }
+        self.base.notices.close().await;
+        if let Ok(store) = self.base.store.get()
+            && tokio::time::timeout(LAST_STEPS, store.close()).await.is_err()
+        {
+            tracing::warn!("the store did not close in time");
+        }
+        tracing::info!("ended");
+    }
+}
+
+fn public_addresses(
+    config: &Config,
+    gateway: Option<&GatewayRole>,
+    listeners: &Listeners,
+) -> Result<Addresses, Failure> {
+    let of = |bound: &Option<Bound>, configured| bound.as_ref().map_or(configured, |bound| bound.address);
+    Addresses::new(
+        &config.urls,
+        gateway
+            .and_then(GatewayRole::address)
+            .unwrap_or(config.listen.gateway),
+        of(&listeners.management, config.listen.management),
+        of(&listeners.portal, config.listen.portal),
+    )
+}

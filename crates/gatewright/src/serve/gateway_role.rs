@@ -1,0 +1,220 @@
+//! The data plane of this process, with what it gets from the rest.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_config::Role;
+use gatewright_coordination::authority::Authority;
+use gatewright_coordination::limiter::{Limiter, LimiterSettings, Sources};
+use gatewright_coordination::redis_authority::RedisAuthority;
+use gatewright_coordination::stored::StoredAuthority;
+use gatewright_gateway::metrics::Metrics;
+use gatewright_gateway::record::{BatchIds, Recorder};
+use gatewright_gateway::runtime::Runtime;
+use gatewright_gateway::server::{Gateway, Parts, Settings, StartError};
+use gatewright_gateway::source::NodeStatus;
+use gatewright_gateway::sync::{Booted, ConfigSync, Ends};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::{Failure, with_causes};
+use crate::serve::foundation::Foundation;
+use crate::serve::listeners::{in_use, refused};
+use crate::status::GatewayView;
+use crate::wiring::config_source::StoreSource;
+use crate::wiring::counter_rows::CounterRows;
+use crate::wiring::node_rows::NodeRows;
+use crate::wiring::record_sink::StoreSink;
+
+const FLAG: &str = "--gateway-listen";
+/// Where the gateway keeps its configuration, below the data directory.
+const DISK: &str = "gateway";
+
+/// The running data plane.
+#[derive(Debug)]
+pub(crate) struct GatewayRole {
+    gateway: Gateway,
+    view: GatewayView,
+    rows: Arc<NodeRows>,
+}
+
+impl GatewayRole {
+    /// Binds and starts the gateway, and puts into service what is on disk;
+    /// `None` when this process does not run it.
+    ///
+    /// # Errors
+    /// 73 when the address is in use; 64 when the address or the directory
+    /// cannot be used.
+    pub(crate) async fn start(
+        base: &Foundation,
+        own: &[SocketAddr],
+    ) -> Result<Option<(Self, ConfigSync)>, Failure> {
+        if !base.config.roles.has(Role::Gateway) {
+            return Ok(None);
+        }
+        let limiter = Arc::new(limiter(base)?);
+        let hasher = base.master_key.secret_hasher();
+        let runtime = Arc::new(Runtime::new(
+            hasher,
+            Arc::clone(&limiter),
+            Arc::clone(&base.clock),
+        ));
+        let view = GatewayView {
+            metrics: Arc::new(Metrics::new(base.config.running.workers.get())),
+            recorder: recorder(base),
+            runtime,
+            limiter,
+        };
+        let gateway = start(base, &view, own)?;
+        let rows = Arc::new(NodeRows::new(
+            base.store.clone(),
+            Arc::clone(&base.clock),
+            Arc::clone(&view.limiter),
+            base.sharing(),
+            base.config.roles,
+            base.draining.clone(),
+        ));
+        let role = Self { gateway, view, rows };
+        let sync = role.boot(base).await?;
+        Ok(Some((role, sync)))
+    }
+
+    async fn boot(&self, base: &Foundation) -> Result<ConfigSync, Failure> {
+        let ends = Ends {
+            source: Arc::new(StoreSource::new(base.store.clone(), &base.notices)),
+            report: Arc::clone(&self.rows) as _,
+        };
+        let home = base.config.store.data_dir.join(DISK);
+        let opened = ConfigSync::open(base.node_id, Arc::clone(&self.view.runtime), ends, Some(home)).await;
+        opened.map_err(|error| {
+            Failure::usage(format!(
+                "{}; fix: let this user read and write the data directory",
+                with_causes(&error)
+            ))
+        })
+    }
+
+    /// What there is to tell about it.
+    pub(crate) const fn view(&self) -> &GatewayView {
+        &self.view
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.gateway.addresses().first().copied()
+    }
+
+    /// Whether it has a configuration to serve with.
+    pub(crate) fn has_configuration(&self) -> bool {
+        self.view.runtime.snapshot_seq().is_some()
+    }
+
+    /// The change up to which it knows everything.
+    pub(crate) fn applied(&self) -> i64 {
+        self.view.runtime.subjects().applied()
+    }
+
+    /// Catches up with the store once, and from then on all the time.
+    pub(crate) async fn keep_current(
+        &self,
+        mut sync: ConfigSync,
+        base: &Foundation,
+        stop: &CancellationToken,
+    ) {
+        match sync.start().await {
+            Booted::FromSource => tracing::info!(
+                snapshot.id = self.view.runtime.snapshot_seq(),
+                "configuration is current"
+            ),
+            Booted::FromDisk => tracing::info!(
+                snapshot.id = self.view.runtime.snapshot_seq(),
+                "configuration comes from disk"
+            ),
+            Booted::Empty => tracing::info!("there is no configuration yet"),
+        }
+        base.tasks.spawn(sync.run(stop.clone()));
+    }
+
+    /// Lets calls under way finish, writes the last records, gives leased
+    /// permits back and says goodbye.
+    pub(crate) async fn drain(self, base: &Foundation, limit: Duration, last_steps: Duration) {
+        let drained = self.gateway.drain(limit).await;
+        if drained.cut_off > 0 {
+            tracing::warn!(
+                connections.cut_off = drained.cut_off,
+                "the time to drain was over"
+            );
+        }
+        let last = NodeStatus {
+            node_id: base.node_id,
+            snapshot_seq: self.view.runtime.snapshot_seq().unwrap_or(0),
+            delta_seq: self.view.runtime.subjects().applied(),
+            at: base.clock.now(),
+            problem: None,
+        };
+        let goodbye = async {
+            self.view.recorder.drain().await;
+            self.view.limiter.drain().await;
+            self.rows.leave(&last).await;
+        };
+        if tokio::time::timeout(last_steps, goodbye).await.is_err() {
+            tracing::warn!("the last records or permits could not be handed over in time");
+        }
+    }
+}
+
+fn limiter(base: &Foundation) -> Result<Limiter, Failure> {
+    let authority: Arc<dyn Authority> = match &base.config.store.redis {
+        Some(url) => Arc::new(RedisAuthority::new(url.expose()).map_err(|error| {
+            Failure::usage(format!(
+                "redis_url (--redis-url, GATEWRIGHT_REDIS_URL) cannot be used: {}; fix: give redis://HOST:PORT",
+                with_causes(&error)
+            ))
+        })?),
+        None => Arc::new(StoredAuthority::new(CounterRows::new(
+            base.store.clone(),
+            Arc::clone(&base.clock),
+        ))),
+    };
+    let sources = Sources {
+        clock: Arc::clone(&base.clock),
+        entropy: Arc::clone(&base.entropy),
+    };
+    let settings = LimiterSettings::new(base.node_id, base.sharing().at_start());
+    Ok(Limiter::start(
+        settings,
+        authority,
+        base.notices.clone(),
+        sources,
+        &Handle::current(),
+    ))
+}
+
+fn recorder(base: &Foundation) -> Recorder {
+    let sink = StoreSink::new(base.store.clone(), Arc::clone(&base.clock));
+    let ids = BatchIds {
+        clock: Arc::clone(&base.clock),
+        entropy: Arc::clone(&base.entropy),
+    };
+    Recorder::start(Arc::new(sink), ids, &Handle::current())
+}
+
+fn start(base: &Foundation, view: &GatewayView, own: &[SocketAddr]) -> Result<Gateway, Failure> {
+    let settings = Settings::new(vec![base.config.listen.gateway], base.node_id);
+    for address in own {
+        settings.own_listeners.add(*address);
+    }
+    let workers = base.config.running.workers.get();
+    let parts = Parts {
+        runtime: Arc::clone(&view.runtime),
+        records: (0..workers).map(|_| view.recorder.queue()).collect(),
+        metrics: Arc::clone(&view.metrics),
+        entropy: Arc::clone(&base.entropy),
+    };
+    Gateway::start(settings, parts).map_err(|error| match error {
+        StartError::AddressInUse { address } => in_use(address, FLAG),
+        StartError::Bind { address, source } => refused(address, FLAG, &source),
+        other => Failure::finding(with_causes(&other)),
+    })
+}

@@ -1,0 +1,9 @@
+//! The gateway's and the limiter's traits over the store and the notices.
+//! Each takes a [`crate::store_slot::StoreSlot`]: while there is no store they
+//! say so, and the gateway goes on with what it has.
+
+pub(crate) mod config_source;
+pub(crate) mod counter_rows;
+pub(crate) mod node_id;
+pub(crate) mod node_rows;
+pub(crate) mod record_sink;

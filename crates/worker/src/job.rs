@@ -1,0 +1,202 @@
+//! The jobs: what each does, and how often.
+
+use std::time::Duration;
+
+use gatewright_control::Control;
+use gatewright_store::{Scope, StoreError, Tx};
+
+/// How long what a job removes is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Call records.
+    pub calls: Duration,
+    /// Usage rollups.
+    pub usage: Duration,
+}
+
+/// Messages are kept this long for whoever will read them.
+const KEEP_MESSAGES: Duration = Duration::from_secs(7 * 86_400);
+/// A node that has been silent for this long is gone.
+const KEEP_NODES: Duration = Duration::from_secs(7 * 86_400);
+/// Configurations that can be looked at and gone back to.
+const KEEP_SNAPSHOTS: u16 = 50;
+/// Messages that one run takes.
+const MESSAGES: u16 = 200;
+/// Rounds of a bounded deletion in one run; the next run goes on.
+const ROUNDS: usize = 20;
+
+/// Why a job did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// A use case did not happen.
+    #[error(transparent)]
+    Control(#[from] gatewright_control::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It took longer than a job may take.
+    #[error("it did not end within {} s", .0.as_secs())]
+    TimedOut(Duration),
+}
+
+/// Whether there is more of the same to do at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is left for now.
+    Done,
+    /// A batch was full: there may be more.
+    More,
+}
+
+/// A job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Sunsets of versions, ends of subscriptions, starts and ends of keys.
+    Schedules,
+    /// Messages that nobody has read in seven days.
+    Messages,
+    /// Room for the call records of today and tomorrow.
+    CallDays,
+    /// Call records and usage beyond their time.
+    Traffic,
+    /// Counters of limits whose period is over.
+    Counters,
+    /// Answers kept for repeated requests.
+    Answers,
+    /// Sessions that ended by themselves.
+    Sessions,
+    /// Nodes that have been silent for a week.
+    Nodes,
+    /// Configurations beyond the newest fifty.
+    Snapshots,
+}
+
+impl Job {
+    /// Every job; those that others wait for come first.
+    pub const ALL: [Self; 9] = [
+        Self::Schedules,
+        Self::CallDays,
+        Self::Messages,
+        Self::Counters,
+        Self::Traffic,
+        Self::Answers,
+        Self::Sessions,
+        Self::Nodes,
+        Self::Snapshots,
+    ];
+
+    /// Its name in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Schedules => "schedules",
+            Self::Messages => "messages",
+            Self::CallDays => "call_days",
+            Self::Traffic => "traffic",
+            Self::Counters => "counters",
+            Self::Answers => "answers",
+            Self::Sessions => "sessions",
+            Self::Nodes => "nodes",
+            Self::Snapshots => "snapshots",
+        }
+    }
+
+    /// How often it runs.
+    #[must_use]
+    pub const fn every(self) -> Duration {
+        match self {
+            Self::Schedules => Duration::from_secs(1),
+            Self::Messages | Self::Counters => Duration::from_secs(60),
+            Self::CallDays => Duration::from_secs(1_800),
+            Self::Traffic | Self::Answers | Self::Sessions => Duration::from_secs(600),
+            Self::Nodes | Self::Snapshots => Duration::from_secs(3_600),
+        }
+    }
+
+    /// Does it once.
+    ///
+    /// # Errors
+    /// [`JobError`]; what was done before it stays done.
+    pub async fn run(self, control: &Control, keep: Keep) -> Result<Progress, JobError> {
+        match self {
+            Self::Schedules => {
+                let done = control.run_due().await?;
+                Ok(if done.is_empty() {
+                    Progress::Done
+                } else {
+                    Progress::More
+                })
+            }
+            Self::Messages => forget_messages(control).await,
+            Self::CallDays => {
+                control.store().prepare_traffic(control.now()).await?;
+                Ok(Progress::Done)
+            }
+            Self::Traffic => forget_traffic(control, keep).await,
+            Self::Counters => {
+                control.store().forget_counters(control.now()).await?;
+                Ok(Progress::Done)
+            }
+            Self::Answers => {
+                control.store().forget_idempotent(control.now()).await?;
+                Ok(Progress::Done)
+            }
+            Self::Sessions => {
+                let now = control.now();
+                let mut tx = control.store().begin(Scope::System).await?;
+                tx.sessions().delete_expired(now).await?;
+                finish(tx, control).await
+            }
+            Self::Nodes => {
+                let since = control.now().minus(KEEP_NODES);
+                let mut tx = control.store().begin(Scope::System).await?;
+                tx.nodes().forget_silent(since).await?;
+                finish(tx, control).await
+            }
+            Self::Snapshots => {
+                let mut tx = control.store().begin(Scope::System).await?;
+                tx.snapshots().prune(KEEP_SNAPSHOTS).await?;
+                finish(tx, control).await
+            }
+        }
+    }
+}
+
+async fn finish(tx: Tx, control: &Control) -> Result<Progress, JobError> {
+    tx.commit(control.now()).await?;
+    Ok(Progress::Done)
+}
+
+/// Nobody subscribes to messages yet. Each comes up once when it is written
+/// and once when its time is over; then it goes.
+async fn forget_messages(control: &Control) -> Result<Progress, JobError> {
+    let now = control.now();
+    let mut tx = control.store().begin(Scope::System).await?;
+    let claimed = tx
+        .outbox_messages()
+        .claim(now, now.plus(KEEP_MESSAGES), MESSAGES)
+        .await?;
+    for message in claimed
+        .iter()
+        .filter(|message| now.since(message.created_at) >= KEEP_MESSAGES)
+    {
+        tx.outbox_messages().remove(message.id).await?;
+    }
+    let full = claimed.len() == usize::from(MESSAGES);
+    finish(tx, control).await?;
+    Ok(if full { Progress::More } else { Progress::Done })
+}
+
+async fn forget_traffic(control: &Control, keep: Keep) -> Result<Progress, JobError> {
+    for _ in 0..ROUNDS {
+        let gone = control
+            .store()
+            .forget_traffic(control.now(), keep.calls, keep.usage)
+            .await?;
+        if gone == 0 {
+            return Ok(Progress::Done);
+        }
+        tracing::debug!(rows = gone, "removed traffic beyond its time");
+    }
+    Ok(Progress::More)
+}
