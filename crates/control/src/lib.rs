@@ -32,6 +32,7 @@ pub mod nodes;
 mod outbox_entry;
 pub mod passwords;
 pub mod plans;
+pub mod samples;
 pub mod schedules;
 mod snapshot;
 pub mod subscriptions;

@@ -32,7 +32,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
             if args.remove {
                 block_on(demo::remove(&config))
             } else {
-                block_on(serve::run(config, serve::Content::Demo))
+                block_on(serve::run(demo::with_admin(config)?, serve::Content::Demo))
             }
         }
         Command::Doctor(args) => {

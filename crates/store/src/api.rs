@@ -108,6 +108,29 @@ impl Apis<'_> {
         self.0.update(api).await
     }
 
+    /// Deletes an API with everything that hangs on it: decisions and
+    /// subscriptions too. Only for what was made up.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_with_history(self, id: ApiId) -> Result<(), StoreError> {
+        let tx = self.0;
+        let wall = tx.wall::<Api>();
+        let subscriptions = ids_of("subscription", "api_id", id);
+        let decided = in_query("subscription_id", subscriptions)
+            .or(in_query("version_id", ids_of(ApiVersion::TABLE, "api_id", id)))
+            .or(is("api_id", &id));
+        for (table, condition) in [("approval", decided), ("subscription", is("api_id", &id))] {
+            let mut delete = Query::delete();
+            delete
+                .from_table(table)
+                .and_where(condition)
+                .and_where_option(wall.clone());
+            tx.conn.execute(&delete).await?;
+        }
+        tx.apis().delete(id).await
+    }
+
     /// Deletes an API with its versions, documents and plans.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ gatewright_model::words! {
         InstallationId = "installation_id",
         /// A secret for the first sign-in, hashed; removed when used.
         SetupSecret = "setup_secret",
+        /// What the demo made, so that it can be taken out again.
+        DemoContent = "demo_content",
     }
 }
 

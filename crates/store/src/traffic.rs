@@ -4,9 +4,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use gatewright_model::id::{ApiId, ApplicationId, TeamId};
+use gatewright_model::id::{ApiId, ApplicationId, TeamId, TenantId};
 use gatewright_model::time::Timestamp;
-use gatewright_model::traffic::{CallRecord, RollupKey, RollupValue};
+use gatewright_model::traffic::{CallRecord, CallSource, RollupKey, RollupValue};
 use sea_query::{Expr, ExprTrait, OnConflict, Query, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -116,6 +116,23 @@ impl Store {
         .await?;
         tx.conn.commit().await?;
         Ok(gone)
+    }
+
+    /// Forgets the made-up usage of a tenant: everything whose source is `sample`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_samples(&self, tenant: TenantId) -> Result<(), StoreError> {
+        let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
+        for table in [ROLLUP, "call_record"] {
+            let mut delete = Query::delete();
+            delete
+                .from_table(table)
+                .and_where(is("tenant_id", &tenant))
+                .and_where(is("source", &CallSource::Sample));
+            tx.conn.execute(&delete).await?;
+        }
+        tx.conn.commit().await
     }
 }
 
