@@ -2,6 +2,7 @@
 //! randomness, keys, and the public addresses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatewright_coordination::notice::{Notice, Notices};
 use gatewright_model::id::{EntityId, uuid_v7};
@@ -9,7 +10,7 @@ use gatewright_model::keys::MasterKey;
 use gatewright_model::secret::SecretHasher;
 use gatewright_model::time::{Clock, Entropy, Timestamp};
 use gatewright_store::{Scope, Store, Tx};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use crate::caller::Caller;
@@ -54,7 +55,13 @@ pub struct Parts {
     pub fetcher: Fetcher,
     /// Public addresses.
     pub urls: PublicUrls,
+    /// The change up to which the gateway of this same process knows everything, when it runs one.
+    pub local_gateway: Option<watch::Receiver<i64>>,
 }
+
+/// How long a change waits for the gateway of the same process. Who publishes
+/// or issues a key here can call at once; other nodes follow within a second.
+const LOCAL_FOLLOWS: Duration = Duration::from_millis(250);
 
 /// The use cases. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -119,7 +126,17 @@ impl Control {
     pub(crate) async fn commit(&self, tx: Tx, now: Timestamp) -> Result<()> {
         if let Some(seq) = tx.commit(now).await? {
             self.parts.notices.publish(Notice::Changed { seq });
+            self.wait_for_local_gateway(seq).await;
         }
         Ok(())
+    }
+
+    /// The change is permanent already: a gateway that is slow or gone does not take it back.
+    async fn wait_for_local_gateway(&self, seq: i64) {
+        let Some(mut known) = self.parts.local_gateway.clone() else { return };
+        let follows = known.wait_for(|known| *known >= seq);
+        if tokio::time::timeout(LOCAL_FOLLOWS, follows).await.is_err() {
+            tracing::debug!(change.seq = seq, "the gateway of this process has not caught up yet");
+        }
     }
 }

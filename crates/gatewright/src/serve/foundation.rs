@@ -7,6 +7,7 @@ use gatewright_coordination::notice::{Loudness, Notices};
 use gatewright_model::id::NodeId;
 use gatewright_model::keys::MasterKey;
 use gatewright_model::time::{Clock, Entropy, SystemClock, SystemEntropy};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +34,8 @@ pub(crate) struct Foundation {
     pub(crate) store: StoreSlot,
     /// Announcements of changes.
     pub(crate) notices: Notices,
+    /// The change up to which the gateway of this process knows everything.
+    pub(crate) known: watch::Sender<i64>,
     /// Cancelled when the process takes no new work.
     pub(crate) draining: CancellationToken,
     /// Every task of the process; the end waits for them.
@@ -62,6 +65,7 @@ impl Foundation {
             node_id,
             store: StoreSlot::empty(),
             notices,
+            known: watch::Sender::new(0),
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,

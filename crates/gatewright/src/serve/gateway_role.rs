@@ -74,6 +74,7 @@ impl GatewayRole {
             base.sharing(),
             base.config.roles,
             base.draining.clone(),
+            base.known.clone(),
         ));
         let role = Self { gateway, view, rows };
         let sync = role.boot(base).await?;

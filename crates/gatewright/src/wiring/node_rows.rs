@@ -13,6 +13,7 @@ use gatewright_gateway::source::{Away, NodeReport, NodeStatus};
 use gatewright_model::id::NodeId;
 use gatewright_model::time::{Clock, Timestamp};
 use gatewright_store::{GatewayNode, NodeState, Scope, StoreError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::store_slot::StoreSlot;
@@ -53,10 +54,12 @@ pub(crate) struct NodeRows {
     name: String,
     roles: Vec<String>,
     started_at: Timestamp,
+    known: watch::Sender<i64>,
 }
 
 impl NodeRows {
-    /// Rows of a node that starts now and drains when the token says so.
+    /// Rows of a node that starts now and drains when the token says so; what
+    /// it has is told to `known` before the store hears of it.
     pub(crate) fn new(
         store: StoreSlot,
         clock: Arc<dyn Clock>,
@@ -64,6 +67,7 @@ impl NodeRows {
         sharing: Sharing,
         roles: Roles,
         draining: CancellationToken,
+        known: watch::Sender<i64>,
     ) -> Self {
         let name = std::fs::read_to_string(HOST_NAME)
             .map_or_else(|_| "gateway".to_owned(), |name| name.trim().to_owned());
@@ -74,6 +78,7 @@ impl NodeRows {
             limiter,
             sharing,
             draining,
+            known,
             name,
             roles: roles.iter().map(|role| role.word().to_owned()).collect(),
         }
@@ -138,6 +143,7 @@ impl NodeRows {
 
 impl NodeReport for NodeRows {
     fn report<'a>(&'a self, status: &'a NodeStatus) -> BoxFuture<'a, Result<(), Away>> {
+        self.known.send_replace(status.delta_seq);
         async move {
             let state = if self.draining.is_cancelled() {
                 NodeState::Draining
