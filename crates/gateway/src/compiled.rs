@@ -72,16 +72,18 @@ pub(crate) struct VersionRoute {
     pub(crate) upstream: Option<Arc<UpstreamSet>>,
     /// The plan that needs no key.
     pub(crate) keyless: Option<Arc<CompiledPlan>>,
-    /// Whether keys are looked at. Without a plan that takes keys they belong to the upstream.
+    /// Whether keys are looked at.
     pub(crate) keyed: Keyed,
 }
 
 /// Whether a version takes keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keyed {
-    /// Some plan does, or no plan opens it at all.
-    Yes,
-    /// Only a keyless plan opens it.
+    /// Nobody gets in without one. So it is as well when no plan opens the version at all.
+    Only,
+    /// A keyless plan opens it too, so what is no key of ours belongs to the upstream.
+    Optional,
+    /// Only a keyless plan opens it: keys belong to the upstream.
     No,
 }
 
@@ -91,4 +93,14 @@ enum Part {
     Tenant(Arc<CompiledTenant>),
     Api(Arc<CompiledApi>),
     Version(Arc<CompiledVersion>),
+}
+
+impl CompiledConfig {
+    /// Every API.
+    pub(crate) fn apis(&self) -> impl Iterator<Item = &CompiledApi> {
+        self.parts.values().filter_map(|part| match part {
+            Part::Api(api) => Some(&**api),
+            Part::Tenant(_) | Part::Version(_) => None,
+        })
+    }
 }

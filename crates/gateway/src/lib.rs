@@ -33,8 +33,8 @@ mod limit;
 mod listener;
 mod proxy;
 mod route;
+#[cfg(test)]
+mod testing;
 mod trace;
 mod upstream;
 mod worker;
-#[cfg(test)]
-mod testing;

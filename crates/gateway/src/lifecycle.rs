@@ -74,7 +74,9 @@ impl LifecycleHeaders {
 
 /// A link (RFC 8288). `None` for an address that cannot stand between angle brackets.
 fn link(url: &str, relation: &str) -> Option<HeaderValue> {
-    let clean = url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'<' && byte != b'>');
+    let clean = url
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'<' && byte != b'>');
     clean
         .then(|| HeaderValue::try_from(format!("<{url}>; rel=\"{relation}\"")).ok())
         .flatten()
@@ -108,7 +110,11 @@ mod tests {
         LifecycleHeaders::of(Some(&deprecation("https://gw.example/shop/v2"))).write(&mut headers);
         assert_eq!(headers["deprecation"], "@1688169599");
         assert_eq!(headers["sunset"], "Sat, 21 Nov 2026 08:00:00 GMT");
-        let links: Vec<_> = headers.get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+        let links: Vec<_> = headers
+            .get_all("link")
+            .iter()
+            .map(|link| link.to_str().unwrap())
+            .collect();
         assert_eq!(
             links,
             [

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gatewright_model::id::CallId;
 use http::header::{ALLOW, CONTENT_TYPE, LINK, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, StatusCode as S};
 
 use crate::lifecycle::Successor;
 
@@ -89,10 +89,6 @@ struct Words {
     title: &'static str,
 }
 
-const fn words(status: StatusCode, code: &'static str, title: &'static str) -> Words {
-    Words { status, code, title }
-}
-
 impl Rejection {
     /// The status of the answer.
     #[must_use]
@@ -120,85 +116,34 @@ impl Rejection {
         )
     }
 
-    const fn words(&self) -> Words {
-        use StatusCode as S;
+    const fn words(&self) -> &'static Words {
         match self {
-            Self::BadRequest(_) => words(S::BAD_REQUEST, "bad_request", "The request breaks a rule of HTTP"),
-            Self::RequestTimeout => words(S::REQUEST_TIMEOUT, "request_timeout", "The request took too long"),
-            Self::PayloadTooLarge(_) => words(S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large"),
-            Self::UriTooLong => words(S::URI_TOO_LONG, "uri_too_long", "The address is too long"),
-            Self::HeadersTooLarge => words(
-                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "headers_too_large",
-                "The header fields are too large",
-            ),
-            Self::ExpectationFailed => words(
-                S::EXPECTATION_FAILED,
-                "expectation_failed",
-                "The expectation cannot be met",
-            ),
-            Self::NoRoute => words(S::NOT_FOUND, "no_route", "No API stands at this address"),
-            Self::NoOperation => words(S::NOT_FOUND, "no_operation", "The API has no such path"),
-            Self::MethodNotAllowed(_) => words(
-                S::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "The path has no such method",
-            ),
-            Self::VersionRetired(_) => words(S::GONE, "version_retired", "This version of the API has ended"),
-            Self::VersionBlocked(_) => words(
-                S::SERVICE_UNAVAILABLE,
-                "version_blocked",
-                "This version of the API is blocked",
-            ),
-            Self::KeyMissing => words(S::UNAUTHORIZED, "key_missing", "An API key is needed"),
-            Self::KeyInvalid => words(S::UNAUTHORIZED, "key_invalid", "The API key is not valid"),
-            Self::SubscriptionMissing => words(
-                S::FORBIDDEN,
-                "subscription_missing",
-                "The application has no subscription to this version",
-            ),
-            Self::SubscriptionPending => words(
-                S::FORBIDDEN,
-                "subscription_pending",
-                "The subscription waits for approval",
-            ),
-            Self::SubscriptionSuspended => {
-                words(S::FORBIDDEN, "subscription_suspended", "The subscription is suspended")
-            }
-            Self::SubscriptionPaused => words(
-                S::FORBIDDEN,
-                "subscription_paused",
-                "The subscription is paused by its owner",
-            ),
-            Self::SubscriptionExpired => words(S::FORBIDDEN, "subscription_expired", "The subscription has expired"),
-            Self::RateLimited(_) => words(S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
-            Self::QuotaExceeded(_) => words(S::TOO_MANY_REQUESTS, "quota_exceeded", "The quota is used up"),
-            Self::LimitUnavailable => words(
-                S::SERVICE_UNAVAILABLE,
-                "limit_unavailable",
-                "A limit cannot be checked at the moment",
-            ),
-            Self::NotReady => words(
-                S::SERVICE_UNAVAILABLE,
-                "not_ready",
-                "The gateway has no configuration yet",
-            ),
-            Self::Overloaded => words(S::SERVICE_UNAVAILABLE, "overloaded", "The gateway is overloaded"),
-            Self::UpstreamUnreachable => words(
-                S::BAD_GATEWAY,
-                "upstream_unreachable",
-                "The upstream cannot be reached",
-            ),
-            Self::UpstreamInvalid => words(
-                S::BAD_GATEWAY,
-                "upstream_invalid",
-                "The upstream gave no valid answer",
-            ),
-            Self::UpstreamTimeout => words(
-                S::GATEWAY_TIMEOUT,
-                "upstream_timeout",
-                "The upstream did not answer in time",
-            ),
+            Self::BadRequest(_) => &BAD_REQUEST,
+            Self::RequestTimeout => &REQUEST_TIMEOUT,
+            Self::PayloadTooLarge(_) => &PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => &URI_TOO_LONG,
+            Self::HeadersTooLarge => &HEADERS_TOO_LARGE,
+            Self::ExpectationFailed => &EXPECTATION_FAILED,
+            Self::NoRoute => &NO_ROUTE,
+            Self::NoOperation => &NO_OPERATION,
+            Self::MethodNotAllowed(_) => &METHOD_NOT_ALLOWED,
+            Self::VersionRetired(_) => &VERSION_RETIRED,
+            Self::VersionBlocked(_) => &VERSION_BLOCKED,
+            Self::KeyMissing => &KEY_MISSING,
+            Self::KeyInvalid => &KEY_INVALID,
+            Self::SubscriptionMissing => &SUBSCRIPTION_MISSING,
+            Self::SubscriptionPending => &SUBSCRIPTION_PENDING,
+            Self::SubscriptionSuspended => &SUBSCRIPTION_SUSPENDED,
+            Self::SubscriptionPaused => &SUBSCRIPTION_PAUSED,
+            Self::SubscriptionExpired => &SUBSCRIPTION_EXPIRED,
+            Self::RateLimited(_) => &RATE_LIMITED,
+            Self::QuotaExceeded(_) => &QUOTA_EXCEEDED,
+            Self::LimitUnavailable => &LIMIT_UNAVAILABLE,
+            Self::NotReady => &NOT_READY,
+            Self::Overloaded => &OVERLOADED,
+            Self::UpstreamUnreachable => &UPSTREAM_UNREACHABLE,
+            Self::UpstreamInvalid => &UPSTREAM_INVALID,
+            Self::UpstreamTimeout => &UPSTREAM_TIMEOUT,
         }
     }
 
@@ -209,7 +154,9 @@ impl Rejection {
             Self::PayloadTooLarge(limit) => Some(format!("the body may have at most {limit} bytes")),
             Self::VersionBlocked(reason) => reason.as_deref().map(str::to_owned),
             Self::VersionRetired(Some(successor)) => Some(format!("use version {}", successor.label)),
-            Self::KeyMissing => Some("send the key in X-API-Key, or as a Bearer token in Authorization".to_owned()),
+            Self::KeyMissing => {
+                Some("send the key in X-API-Key, or as a Bearer token in Authorization".to_owned())
+            }
             Self::RateLimited(exceeded) | Self::QuotaExceeded(exceeded) => Some(format!(
                 "the limit `{}` admits the next call in {} s",
                 exceeded.limit,
@@ -291,6 +238,93 @@ pub(crate) fn seconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(part).max(1)
 }
 
+const fn words(status: StatusCode, code: &'static str, title: &'static str) -> Words {
+    Words { status, code, title }
+}
+
+const BAD_REQUEST: Words = words(S::BAD_REQUEST, "bad_request", "The request breaks a rule of HTTP");
+const REQUEST_TIMEOUT: Words = words(S::REQUEST_TIMEOUT, "request_timeout", "The request took too long");
+const PAYLOAD_TOO_LARGE: Words = words(S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large");
+const URI_TOO_LONG: Words = words(S::URI_TOO_LONG, "uri_too_long", "The address is too long");
+const HEADERS_TOO_LARGE: Words = words(
+    S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "headers_too_large",
+    "The header fields are too large",
+);
+const EXPECTATION_FAILED: Words = words(
+    S::EXPECTATION_FAILED,
+    "expectation_failed",
+    "The expectation cannot be met",
+);
+const NO_ROUTE: Words = words(S::NOT_FOUND, "no_route", "No API stands at this address");
+const NO_OPERATION: Words = words(S::NOT_FOUND, "no_operation", "The API has no such path");
+const METHOD_NOT_ALLOWED: Words = words(
+    S::METHOD_NOT_ALLOWED,
+    "method_not_allowed",
+    "The path has no such method",
+);
+const VERSION_RETIRED: Words = words(S::GONE, "version_retired", "This version of the API has ended");
+const VERSION_BLOCKED: Words = words(
+    S::SERVICE_UNAVAILABLE,
+    "version_blocked",
+    "This version of the API is blocked",
+);
+const KEY_MISSING: Words = words(S::UNAUTHORIZED, "key_missing", "An API key is needed");
+const KEY_INVALID: Words = words(S::UNAUTHORIZED, "key_invalid", "The API key is not valid");
+const SUBSCRIPTION_MISSING: Words = words(
+    S::FORBIDDEN,
+    "subscription_missing",
+    "The application has no subscription to this version",
+);
+const SUBSCRIPTION_PENDING: Words = words(
+    S::FORBIDDEN,
+    "subscription_pending",
+    "The subscription waits for approval",
+);
+const SUBSCRIPTION_SUSPENDED: Words = words(
+    S::FORBIDDEN,
+    "subscription_suspended",
+    "The subscription is suspended",
+);
+const SUBSCRIPTION_PAUSED: Words = words(
+    S::FORBIDDEN,
+    "subscription_paused",
+    "The subscription is paused by its owner",
+);
+const SUBSCRIPTION_EXPIRED: Words = words(
+    S::FORBIDDEN,
+    "subscription_expired",
+    "The subscription has expired",
+);
+const RATE_LIMITED: Words = words(S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests");
+const QUOTA_EXCEEDED: Words = words(S::TOO_MANY_REQUESTS, "quota_exceeded", "The quota is used up");
+const LIMIT_UNAVAILABLE: Words = words(
+    S::SERVICE_UNAVAILABLE,
+    "limit_unavailable",
+    "A limit cannot be checked at the moment",
+);
+const NOT_READY: Words = words(
+    S::SERVICE_UNAVAILABLE,
+    "not_ready",
+    "The gateway has no configuration yet",
+);
+const OVERLOADED: Words = words(S::SERVICE_UNAVAILABLE, "overloaded", "The gateway is overloaded");
+const UPSTREAM_UNREACHABLE: Words = words(
+    S::BAD_GATEWAY,
+    "upstream_unreachable",
+    "The upstream cannot be reached",
+);
+const UPSTREAM_INVALID: Words = words(
+    S::BAD_GATEWAY,
+    "upstream_invalid",
+    "The upstream gave no valid answer",
+);
+const UPSTREAM_TIMEOUT: Words = words(
+    S::GATEWAY_TIMEOUT,
+    "upstream_timeout",
+    "The upstream did not answer in time",
+);
+
 #[derive(serde::Serialize)]
 struct Problem<'a> {
     r#type: String,
@@ -343,7 +377,12 @@ mod tests {
     fn a_wrong_key_is_challenged_and_a_wrong_method_is_told_the_right_ones() {
         let mut headers = HeaderMap::new();
         Rejection::KeyInvalid.write_headers(&mut headers);
-        assert!(headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+        assert!(
+            headers["www-authenticate"]
+                .to_str()
+                .unwrap()
+                .starts_with("Bearer")
+        );
         let rejection = Rejection::MethodNotAllowed(HeaderValue::from_static("GET, HEAD"));
         let mut headers = HeaderMap::new();
         rejection.write_headers(&mut headers);

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use gatewright_coordination::limiter::Limiter;
+use gatewright_model::api::VersionState;
 use gatewright_model::id::TenantId;
 use gatewright_model::secret::SecretHasher;
 use gatewright_model::time::Clock;
 use gatewright_model::traffic::CallSubject;
 use http::{HeaderMap, HeaderValue, Method};
 
-use crate::compiled::{CompiledConfig, CompiledVersion};
-use crate::limit::{RateHeaders, WorkerPermits};
+use crate::authorize::{Entry, Subscribed, enter, identify, presented};
+use crate::compiled::{CompiledConfig, CompiledLimits, CompiledPlan, CompiledVersion, OperationMatch};
+use crate::limit::{Limits, Partitions, RateHeaders, WorkerPermits};
 use crate::rejection::Rejection;
-use crate::subjects::Subjects;
+use crate::route::{RouteTarget, route};
+use crate::subjects::{ApplicationRecord, Subjects, SubscriptionRecord};
 use crate::upstream::target::UpstreamSet;
 
 /// What every worker decides by.
@@ -20,8 +24,9 @@ use crate::upstream::target::UpstreamSet;
 pub struct Runtime {
     pub(crate) config: ArcSwapOption<CompiledConfig>,
     pub(crate) subjects: Subjects,
-    pub(crate) hasher: SecretHasher,
-    pub(crate) clock: Arc<dyn Clock>,
+    limits: Limits,
+    hasher: SecretHasher,
+    clock: Arc<dyn Clock>,
 }
 
 /// What one worker keeps for itself. It stays on the thread of its worker.
@@ -102,6 +107,23 @@ pub(crate) enum KeyLocation {
     Both,
 }
 
+impl Consumer {
+    fn of(
+        application: &ApplicationRecord,
+        subscription: &SubscriptionRecord,
+        plan: &CompiledPlan,
+    ) -> Option<Self> {
+        // A name is one line of text and an id is ASCII: both can stand in a field.
+        let name = application.head.as_ref()?.name.as_str();
+        Some(Self {
+            application_id: HeaderValue::try_from(application.id.to_string()).ok()?,
+            application_name: HeaderValue::from_bytes(name.as_bytes()).ok()?,
+            subscription_id: HeaderValue::try_from(subscription.id.to_string()).ok()?,
+            plan_slug: plan.slug.clone(),
+        })
+    }
+}
+
 impl KeyLocation {
     /// Whether `X-API-Key` must be removed.
     pub(crate) const fn in_api_key(self) -> bool {
@@ -161,10 +183,11 @@ impl From<Rejection> for Refused {
 impl Runtime {
     /// A runtime without a configuration: everything is refused until one is there.
     #[must_use]
-    pub fn new(hasher: SecretHasher, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(hasher: SecretHasher, limiter: Arc<Limiter>, clock: Arc<dyn Clock>) -> Self {
         Self {
             config: ArcSwapOption::empty(),
             subjects: Subjects::default(),
+            limits: Limits::new(limiter),
             hasher,
             clock,
         }
@@ -176,19 +199,153 @@ impl Runtime {
         &self.clock
     }
 
+    /// Applications, subscriptions and credentials.
+    #[must_use]
+    pub fn subjects(&self) -> &Subjects {
+        &self.subjects
+    }
+
     /// The number of the configuration that serves; `None` before the first.
     #[must_use]
     pub fn snapshot_seq(&self) -> Option<i64> {
         self.config.load().as_ref().map(|config| config.seq)
     }
 
-    /// Decides about a request. `facts` are filled as far as the decision came, also when it is refused.
+    /// Puts a configuration into service.
+    pub(crate) fn activate(&self, config: Arc<CompiledConfig>) {
+        self.limits.activate(&config);
+        self.config.store(Some(config));
+    }
+
+    /// Decides about a request, in this order: where it goes, whether that has
+    /// ended, which operation it is, who sent it, under which plan, whether the
+    /// version is blocked, and last the limits, so that nothing is counted that
+    /// is refused for another reason. `facts` are filled as far as the decision
+    /// came, also when it is refused.
     pub(crate) async fn decide(
         &self,
-        _worker: &WorkerState,
-        _view: &RequestView<'_>,
-        _facts: &mut CallFacts,
+        worker: &WorkerState,
+        view: &RequestView<'_>,
+        facts: &mut CallFacts,
     ) -> Result<Admitted, Refused> {
-        Err(Rejection::NotReady.into())
+        let config = self.config.load();
+        let config = config.as_deref().ok_or(Rejection::NotReady)?;
+        facts.snapshot_seq = config.seq;
+        let route = route(config, view.host, view.path);
+        facts.tenant_id = route.tenant.map(|routes| routes.tenant.id);
+        let target = route.target.ok_or(Rejection::NoRoute)?;
+        let version = &target.version.version;
+        let refused = |rejection| Refused {
+            rejection,
+            version: Some(Arc::clone(version)),
+            rate: RateHeaders::default(),
+        };
+        let (operation, passage) = self.pass(&target, view, facts).map_err(refused)?;
+        let partitions = Partitions {
+            subscription: facts.subject.subscription_id,
+            application: facts.subject.application_id,
+            client: view.client,
+        };
+        let rate = match passage.limits {
+            Some(limits) => limits.admit(&worker.permits, &partitions).await,
+            None => Ok(RateHeaders::default()),
+        };
+        match rate {
+            Ok(rate) => Ok(Admitted {
+                version: Arc::clone(version),
+                operation,
+                upstream: target.version.upstream.clone(),
+                consumer: passage.consumer,
+                key_location: passage.key_location,
+                rest_at: target.rest_at,
+                rate,
+            }),
+            Err((rejection, rate)) => Err(Refused {
+                rate,
+                ..refused(rejection)
+            }),
+        }
+    }
+
+    /// Everything that is decided before the limits.
+    fn pass<'c>(
+        &self,
+        target: &RouteTarget<'c>,
+        view: &RequestView<'_>,
+        facts: &mut CallFacts,
+    ) -> Result<(Option<usize>, Passage<'c>), Rejection> {
+        let version = &target.version.version;
+        facts.subject.api_id = Some(version.api_id);
+        facts.subject.version_id = Some(version.id);
+        if version.state == VersionState::Retired {
+            return Err(Rejection::VersionRetired(version.lifecycle.successor.clone()));
+        }
+        let rest = match view.path.get(target.rest_at..) {
+            None | Some("") => "/",
+            Some(rest) => rest,
+        };
+        let operation = match version.find(view.method, rest) {
+            OperationMatch::Operation(index) => Some(index),
+            OperationMatch::Forward => None,
+            OperationMatch::NoOperation => return Err(Rejection::NoOperation),
+            OperationMatch::OtherMethods(allow) => return Err(Rejection::MethodNotAllowed(allow)),
+        };
+        let operation_key = operation.and_then(|index| version.operations.get(index));
+        facts.subject.operation = operation_key.map(|operation| Arc::clone(&operation.key));
+        let passage = self.enter(target, view, facts)?;
+        if version.state == VersionState::Blocked {
+            return Err(Rejection::VersionBlocked(version.blocked_reason.clone()));
+        }
+        Ok((operation, passage))
+    }
+
+    /// Who sent it, and under which plan it comes in.
+    fn enter<'c>(
+        &self,
+        target: &RouteTarget<'c>,
+        view: &RequestView<'_>,
+        facts: &mut CallFacts,
+    ) -> Result<Passage<'c>, Rejection> {
+        let now = self.clock.now();
+        let presented = presented(view.headers, target.version.keyed);
+        let tenant = target.version.version.tenant_id;
+        let caller = identify(&self.subjects, &self.hasher, presented, tenant, now)?;
+        facts.subject.credential_id = caller.as_ref().map(|caller| caller.credential.id);
+        facts.subject.application_id = caller.as_ref().map(|caller| caller.application.id);
+        let key_location = presented.location;
+        match enter(&target.api.api, target.version, caller.as_ref(), now)? {
+            Entry::Anonymous(plan) => {
+                facts.subject.plan_id = Some(plan.id);
+                Ok(Passage {
+                    limits: plan.current(),
+                    consumer: None,
+                    key_location,
+                })
+            }
+            Entry::Subscribed(Subscribed {
+                plan,
+                pinned,
+                subscription,
+            }) => {
+                facts.subject.plan_id = Some(plan.id);
+                facts.subject.subscription_id = Some(subscription.id);
+                Ok(Passage {
+                    limits: plan.limits(pinned),
+                    consumer: caller
+                        .and_then(|caller| Consumer::of(&caller.application, &subscription, plan)),
+                    key_location,
+                })
+            }
+        }
     }
 }
+
+/// A request that may pass as far as its limits allow.
+struct Passage<'c> {
+    limits: Option<&'c CompiledLimits>,
+    consumer: Option<Consumer>,
+    key_location: KeyLocation,
+}
+
+#[cfg(test)]
+mod tests;

@@ -128,9 +128,26 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_its_application_and_subscription_takes_less_than_400_bytes() {
+        // What the allocator adds: 16 bytes for each allocation, counts of an Arc included.
+        let allocated = |bytes: usize| bytes + 16;
+        let name = allocated(16 + 24);
+        let application = size_of::<usize>() + allocated(16 + size_of::<ApplicationRecord>()) + name;
+        let subscription = allocated(size_of::<SubscriptionRecord>());
+        let bytes = size_of::<CredentialRecord>() + application + subscription;
+        assert!(bytes < 400, "{bytes}");
+    }
+
+    #[test]
     fn after_a_fresh_start_nothing_old_is_left() {
         let subjects = Subjects::default();
-        subjects.apply(&[Delta::Credential(credential(3, 1, 1)), Delta::Application(application(5, 1))], 5);
+        subjects.apply(
+            &[
+                Delta::Credential(credential(3, 1, 1)),
+                Delta::Application(application(5, 1)),
+            ],
+            5,
+        );
         subjects.clear();
         assert!(subjects.credential(&credential(3, 1, 1).hash).is_none());
         assert!(subjects.application(id(1)).is_none());

@@ -1,22 +1,31 @@
 //! Parts for the tests of this crate.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use gatewright_coordination::authority::CounterKey;
+use gatewright_coordination::limiter::{Cluster, Limiter, LimiterSettings, Sources};
+use gatewright_coordination::notice::{Loudness, Notices};
+use gatewright_coordination::stored::{CounterStore, CounterUpdate, StoredAuthority};
 use gatewright_model::api::{Unmatched, VersionState};
 use gatewright_model::consumer::{ApplicationState, CredentialState, Environment, SubscriptionState};
 use gatewright_model::id::{EntityId, TenantId};
-use gatewright_model::limit::{
-    Limit, LimitKind, LimitUnit, OnExceed, OnStoreFailure, Partition, ResetKind,
-};
+use gatewright_model::limit::{Limit, LimitKind, LimitUnit, OnExceed, OnStoreFailure, Partition, ResetKind};
 use gatewright_model::plan::{Coverage, PlanState, Security};
-use gatewright_model::secret::SecretHash;
+use gatewright_model::secret::{SecretHash, SecretHasher};
 use gatewright_model::snapshot::{
-    ApiPart, ApplicationDelta, CredentialDelta, Manifest, OperationPart, PartHash, PartKind, PartRef, PlanLimits, PlanPart, SubscriptionDelta, TenantPart,
-    VersionPart,
+    ApiPart, ApplicationDelta, CredentialDelta, Manifest, OperationPart, PartHash, PartKind, PartRef,
+    PlanLimits, PlanPart, SubscriptionDelta, TenantPart, VersionPart,
 };
 use gatewright_model::tenancy::StandingState;
 use gatewright_model::text::{ContextPath, Name, Slug, VersionLabel};
-use gatewright_model::time::Timestamp;
+use gatewright_model::time::{Clock, SystemClock, SystemEntropy, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::runtime::Runtime;
 
 /// The id with this number.
 pub(crate) fn id<I: EntityId>(number: u128) -> I {
@@ -115,7 +124,7 @@ pub(crate) fn rate(number: u128, amount: u64, window: &str) -> Limit {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parts {
     pub(crate) parts: Vec<PartRef>,
-    pub(crate) bodies: std::collections::HashMap<PartHash, bytes::Bytes>,
+    pub(crate) bodies: HashMap<PartHash, bytes::Bytes>,
 }
 
 impl Parts {
@@ -189,4 +198,56 @@ pub(crate) fn subscription(seq: i64, number: u128, application: u128, plan: u128
         created_at: Timestamp::from_millis(1_000),
         ends_at: None,
     }
+}
+
+/// Waits until something holds, for ten seconds at most.
+pub(crate) async fn eventually(mut holds: impl FnMut() -> bool) {
+    for _ in 0..1_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it did not come to hold");
+}
+
+/// Counters in memory, under the rules of the real authorities.
+#[derive(Debug, Default)]
+struct Counters(Mutex<HashMap<CounterKey, Vec<u8>>>);
+
+impl CounterStore for Counters {
+    fn update(
+        &self,
+        keys: Vec<CounterKey>,
+        mut apply: CounterUpdate,
+    ) -> BoxFuture<'_, Result<(), Box<dyn std::error::Error + Send + Sync>>> {
+        let mut rows = self.0.lock().unwrap();
+        let states = keys.iter().map(|key| rows.get(key).cloned()).collect();
+        for (key, new) in keys.into_iter().zip(apply(SystemClock.now(), states)) {
+            if let Some(new) = new {
+                rows.insert(key, new.state);
+            }
+        }
+        async { Ok(()) }.boxed()
+    }
+}
+
+/// The sub-key of [`runtime`].
+pub(crate) fn hasher() -> SecretHasher {
+    SecretHasher::new(&[7; 32])
+}
+
+/// A runtime without a configuration, whose limits are kept in memory. Needs a tokio runtime.
+pub(crate) fn runtime() -> Arc<Runtime> {
+    let limiter = Limiter::start(
+        LimiterSettings::new(id(1), Cluster::Embedded),
+        Arc::new(StoredAuthority::new(Counters::default())),
+        Notices::in_process(Loudness::Heard),
+        Sources {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        },
+        &tokio::runtime::Handle::current(),
+    );
+    Arc::new(Runtime::new(hasher(), Arc::new(limiter), Arc::new(SystemClock)))
 }

@@ -1,7 +1,9 @@
 //! An API at the gateway, with the plans that open it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use gatewright_coordination::limiter::LimitHandle;
 use gatewright_model::id::{ApiId, PlanId, PlanVersionId, TenantId};
 use gatewright_model::limit::Limit;
 use gatewright_model::plan::{Coverage, PlanState, Security};
@@ -43,10 +45,17 @@ pub struct CompiledLimits {
 #[derive(Debug)]
 pub struct CompiledLimit {
     /// As it was declared.
-    pub(crate) limit: Arc<Limit>,
+    pub(crate) limit: Limit,
     /// Its name, shared with refusals.
     pub(crate) name: Arc<str>,
+    /// Tells this limit, with these terms, from every other in the process.
+    pub(crate) number: u64,
+    /// Where its permits come from, once the configuration serves.
+    pub(crate) handle: OnceLock<LimitHandle>,
 }
+
+/// Counts the limits that were compiled.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl CompiledApi {
     /// # Errors
@@ -65,6 +74,13 @@ impl CompiledApi {
             context: part.context_path.as_str().into(),
             plans: plans?,
         })
+    }
+
+    /// The limits of all its plans, those of today last, so that theirs are the
+    /// terms that count where two differ.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = &CompiledLimit> {
+        let versions = self.plans.iter().flat_map(|plan| &plan.versions);
+        versions.flat_map(|(_, limits)| &limits.limits)
     }
 
     /// The plan with this id, when anybody can still hold it.
@@ -107,7 +123,9 @@ impl CompiledLimits {
     fn of(part: &PlanLimits) -> Result<Self, String> {
         let limits = part.limits.iter().map(|limit| CompiledLimit {
             name: Arc::from(limit.name.as_str()),
-            limit: Arc::new(limit.clone()),
+            limit: limit.clone(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            handle: OnceLock::new(),
         });
         Ok(Self {
             limits: limits.collect(),
@@ -124,7 +142,14 @@ fn policy(limits: &[Limit]) -> Result<Option<HeaderValue>, String> {
     }
     let items: Vec<_> = limits
         .iter()
-        .map(|limit| format!("\"{}\";q={};w={}", limit.name, limit.amount, limit.window.duration().as_secs()))
+        .map(|limit| {
+            format!(
+                "\"{}\";q={};w={}",
+                limit.name,
+                limit.amount,
+                limit.window.duration().as_secs()
+            )
+        })
         .collect();
     HeaderValue::try_from(items.join(", "))
         .map(Some)
@@ -139,10 +164,17 @@ mod tests {
     #[test]
     fn the_policy_names_every_limit() {
         let mut part = api_part(1, 1, "/shop");
-        part.plans = vec![plan_part(1, Security::ApiKey, vec![rate(1, 10, "1s"), quota(2, 500, "1d")])];
+        part.plans = vec![plan_part(
+            1,
+            Security::ApiKey,
+            vec![rate(1, 10, "1s"), quota(2, 500, "1d")],
+        )];
         let api = CompiledApi::of(&part).unwrap();
         let limits = api.plan(id(1)).unwrap().current().unwrap();
-        assert_eq!(limits.policy.as_ref().unwrap(), "\"limit-1\";q=10;w=1, \"limit-2\";q=500;w=86400");
+        assert_eq!(
+            limits.policy.as_ref().unwrap(),
+            "\"limit-1\";q=10;w=1, \"limit-2\";q=500;w=86400"
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use gatewright_model::snapshot::{Manifest, PartHash, PartKind, PartRef};
 use gatewright_model::tenancy::DEFAULT_TENANT;
 
 use super::{
-    ApiRoutes, CompiledApi, CompiledConfig, CompiledPlan, CompiledTenant, CompiledVersion, Keyed, Part, PreparedUpstream,
-    TenantRoutes, VersionRoute,
+    ApiRoutes, CompiledApi, CompiledConfig, CompiledPlan, CompiledTenant, CompiledVersion, Keyed, Part,
+    PreparedUpstream, TenantRoutes, VersionRoute,
 };
 use crate::upstream::target::UpstreamSet;
 
@@ -48,7 +48,12 @@ pub enum CompileError {
 #[must_use]
 pub fn missing_parts(manifest: &Manifest, known: Option<&CompiledConfig>) -> Vec<PartHash> {
     let is_known = |hash: &PartHash| known.is_some_and(|config| config.parts.contains_key(hash));
-    let mut missing: Vec<_> = manifest.parts.iter().map(|part| part.hash).filter(|hash| !is_known(hash)).collect();
+    let mut missing: Vec<_> = manifest
+        .parts
+        .iter()
+        .map(|part| part.hash)
+        .filter(|hash| !is_known(hash))
+        .collect();
     missing.sort_unstable();
     missing.dedup();
     missing
@@ -175,10 +180,13 @@ impl Assembly<'_> {
             let versions = routes.collect();
             contexts.insert(api.context.clone(), ApiRoutes { api, versions });
         }
-        let segments = |context: &Box<str>| context.matches('/').count();
         TenantRoutes {
             tenant,
-            deepest: contexts.keys().map(segments).max().unwrap_or(0),
+            deepest: contexts
+                .keys()
+                .map(|context| context.matches('/').count())
+                .max()
+                .unwrap_or(0),
             contexts,
         }
     }
@@ -194,10 +202,10 @@ impl Assembly<'_> {
             api.plans.iter().find(covers)
         };
         let keyless = covering(Security::Keyless).cloned();
-        let keyed = if keyless.is_some() && covering(Security::ApiKey).is_none() {
-            Keyed::No
-        } else {
-            Keyed::Yes
+        let keyed = match (&keyless, covering(Security::ApiKey)) {
+            (None, _) => Keyed::Only,
+            (Some(_), Some(_)) => Keyed::Optional,
+            (Some(_), None) => Keyed::No,
         };
         VersionRoute {
             upstream: self.upstream(tenant, &version),
@@ -207,11 +215,16 @@ impl Assembly<'_> {
         }
     }
 
-    fn upstream(&mut self, tenant: &Arc<CompiledTenant>, version: &Arc<CompiledVersion>) -> Option<Arc<UpstreamSet>> {
+    fn upstream(
+        &mut self,
+        tenant: &Arc<CompiledTenant>,
+        version: &Arc<CompiledVersion>,
+    ) -> Option<Arc<UpstreamSet>> {
         let configured = version.upstream.as_ref()?;
         let before = self.known.and_then(|config| config.upstreams.get(&version.id));
         let unchanged = before.filter(|prepared| {
-            prepared.version.upstream.as_ref() == Some(configured) && prepared.tenant.addresses == tenant.addresses
+            prepared.version.upstream.as_ref() == Some(configured)
+                && prepared.tenant.addresses == tenant.addresses
         });
         let set = unchanged.map_or_else(
             || Arc::new(UpstreamSet::compile(configured, &tenant.addresses)),

@@ -81,13 +81,21 @@ fn push_literal(route: &mut String, literal: &str) {
     let mut rest = literal;
     while let Some((before, after)) = rest.split_once('%') {
         route.extend(utf8_percent_encode(before, ENCODED));
-        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let byte = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match byte {
-            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => route.push(char::from(byte)),
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                route.push(char::from(byte));
+            }
             Some(byte) => route.push_str(&format!("%{byte:02X}")),
             None => route.push_str("%25"),
         }
-        rest = if byte.is_some() { after.get(2..).unwrap_or("") } else { after };
+        rest = if byte.is_some() {
+            after.get(2..).unwrap_or("")
+        } else {
+            after
+        };
     }
     route.extend(utf8_percent_encode(rest, ENCODED));
 }

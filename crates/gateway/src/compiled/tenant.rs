@@ -27,7 +27,9 @@ impl CompiledTenant {
             .iter()
             .map(|text| {
                 let single = text.parse().map(|address: std::net::IpAddr| IpNet::from(address));
-                text.parse().or(single).map_err(|_| format!("upstream_allow: {text} is no network"))
+                text.parse()
+                    .or(single)
+                    .map_err(|_| format!("upstream_allow: {text} is no network"))
             })
             .collect();
         Ok(Self {
@@ -38,7 +40,11 @@ impl CompiledTenant {
             },
             slug: part.slug.as_str().into(),
             state: part.state,
-            hosts: part.hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
+            hosts: part
+                .hosts
+                .iter()
+                .map(|host| host.to_ascii_lowercase().into())
+                .collect(),
         })
     }
 }

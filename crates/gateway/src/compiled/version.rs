@@ -186,7 +186,10 @@ mod tests {
 
     fn version(operations: &[(&str, &str)], unmatched: Unmatched) -> CompiledVersion {
         let mut part = version_part(1, 1, "v1");
-        part.operations = operations.iter().map(|(method, template)| operation(method, template)).collect();
+        part.operations = operations
+            .iter()
+            .map(|(method, template)| operation(method, template))
+            .collect();
         part.unmatched = unmatched;
         CompiledVersion::of(&part).unwrap()
     }
@@ -203,7 +206,12 @@ mod tests {
     #[test]
     fn templates_of_one_shape_are_one_path() {
         let version = version(
-            &[("GET", "/pets/{id}"), ("DELETE", "/pets/{petId}"), ("POST", "/pets/mine"), ("GET", "/")],
+            &[
+                ("GET", "/pets/{id}"),
+                ("DELETE", "/pets/{petId}"),
+                ("POST", "/pets/mine"),
+                ("GET", "/"),
+            ],
             Unmatched::Refuse,
         );
         assert_eq!(find(&version, "DELETE", "/pets/7"), "DELETE /pets/{petId}");

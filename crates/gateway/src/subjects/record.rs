@@ -60,7 +60,11 @@ impl CredentialRecord {
 
     /// Whether it opens anything at `now`.
     pub(crate) fn works(&self, now: Timestamp) -> bool {
-        let (start, end, grace) = (self.not_before.get(), self.expires_at.get(), self.grace_until.get());
+        let (start, end, grace) = (
+            self.not_before.get(),
+            self.expires_at.get(),
+            self.grace_until.get(),
+        );
         credential_works(self.state, start, end, grace, now)
     }
 }
@@ -228,7 +232,10 @@ impl Change for ApplicationChange {
 
 /// The list with a subscription that is new or newer; `None` when it is neither.
 fn with(list: &[SubscriptionRecord], new: SubscriptionRecord) -> Option<Box<[SubscriptionRecord]>> {
-    if list.iter().any(|known| known.id == new.id && known.seq >= new.seq) {
+    if list
+        .iter()
+        .any(|known| known.id == new.id && known.seq >= new.seq)
+    {
         return None;
     }
     let others = list.iter().filter(|known| known.id != new.id);

@@ -58,7 +58,9 @@ impl<R: Keyed> Shards<R> {
         changes.sort_by_key(|change| (place_of::<R>(&change.key()), change.key()));
         let mut added = 0;
         for of_shard in changes.chunk_by(|a, b| place_of::<R>(&a.key()) == place_of::<R>(&b.key())) {
-            let shard = of_shard.first().and_then(|first| self.0.get(place_of::<R>(&first.key())));
+            let shard = of_shard
+                .first()
+                .and_then(|first| self.0.get(place_of::<R>(&first.key())));
             let Some(shard) = shard else { continue };
             let old = shard.load_full();
             let new = merged(&old, of_shard);
@@ -81,7 +83,9 @@ fn merged<C: Change>(old: &[C::Record], changes: &[C]) -> Vec<C::Record> {
     let mut new = Vec::with_capacity(old.len() + changes.chunk_by(|a, b| a.key() == b.key()).count());
     let mut rest = old;
     for of_record in changes.chunk_by(|a, b| a.key() == b.key()) {
-        let Some((first, further)) = of_record.split_first() else { continue };
+        let Some((first, further)) = of_record.split_first() else {
+            continue;
+        };
         let key = first.key();
         let (before, from_key) = rest.split_at(rest.partition_point(|record| record.key() < key));
         new.extend_from_slice(before);
@@ -91,7 +95,9 @@ fn merged<C: Change>(old: &[C::Record], changes: &[C]) -> Vec<C::Record> {
             }
             _ => (first.fresh(), from_key),
         };
-        let last = further.iter().fold(start, |record, change| change.applied_to(&record).unwrap_or(record));
+        let last = further.iter().fold(start, |record, change| {
+            change.applied_to(&record).unwrap_or(record)
+        });
         new.push(last);
         rest = after;
     }

@@ -1,0 +1,215 @@
+//! One round of catching up.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gatewright_model::snapshot::{Manifest, PartHash};
+use tokio::time::Instant;
+
+use crate::compiled::{CompileError, compile, missing_parts};
+use crate::disk::Disk;
+use crate::source::{Away, DeltaPage};
+
+use super::{ANSWER, ConfigSync, DELIVERY, DISK_PAUSE, Durable, asked, blocking};
+
+/// Changes in one page.
+const PAGE: usize = 10_000;
+
+type Bodies = HashMap<PartHash, Bytes>;
+
+impl ConfigSync {
+    pub(super) async fn catch_up(&mut self) -> Result<(), Away> {
+        let head = asked(ANSWER, self.ends.source.head()).await?;
+        if head < self.runtime.subjects().applied() {
+            self.begin_anew(head).await?;
+        }
+        self.take_deltas(head).await?;
+        if head > self.manifests_seen {
+            self.take_manifest().await?;
+            self.manifests_seen = head;
+        }
+        if self.unkept.is_some_and(|due| Instant::now() >= due) {
+            self.keep_again().await?;
+        }
+        Ok(())
+    }
+
+    /// The source has gone back in time: it was restored from a backup. What
+    /// it says now holds. An empty one is not believed, because that is what a
+    /// wrong address looks like.
+    async fn begin_anew(&mut self, head: i64) -> Result<(), Away> {
+        if asked(ANSWER, self.ends.source.manifest(0)).await?.is_none() {
+            return Err(Away::because(format!(
+                "the source is at {head}, behind what is here, and has no configuration"
+            )));
+        }
+        tracing::warn!(
+            source.head = head,
+            applied = self.runtime.subjects().applied(),
+            "the source has gone back: everything is read anew"
+        );
+        self.manifests_seen = 0;
+        self.manifest_known = 0;
+        self.runtime.subjects().clear();
+        let cleared = self.on_disk(Disk::clear).await;
+        self.note_log(cleared);
+        Ok(())
+    }
+
+    async fn take_deltas(&mut self, head: i64) -> Result<(), Away> {
+        let mut position = self.position();
+        while position < head {
+            let page = asked(DELIVERY, self.ends.source.deltas(position, PAGE)).await?;
+            if page.through <= position {
+                return Err(Away::because("the source delivers nothing up to its own head"));
+            }
+            position = page.through;
+            let more = page.more;
+            self.apply(page).await;
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where to go on: behind what is applied, or behind what is durable when
+    /// the disk is due to be tried again.
+    fn position(&mut self) -> i64 {
+        match self.durable {
+            Durable::Behind { through, retry_at } if Instant::now() >= retry_at => {
+                self.durable = Durable::Current;
+                through
+            }
+            _ => self.runtime.subjects().applied(),
+        }
+    }
+
+    async fn apply(&mut self, page: DeltaPage) {
+        let runtime = Arc::clone(&self.runtime);
+        let disk = self.disk.take();
+        let keep = matches!(self.durable, Durable::Current);
+        let (disk, written) = blocking(move || {
+            // In force first: a full disk must not keep a revoked key alive.
+            runtime.subjects().apply(&page.deltas, page.through);
+            let mut disk = disk;
+            let written = match &mut disk {
+                Some(disk) if keep => disk.append(&page.deltas, page.through),
+                _ => Ok(()),
+            };
+            (disk, written)
+        })
+        .await;
+        self.disk = disk;
+        if keep {
+            self.note_log(written);
+            if let Err(error) = self.on_disk(Disk::tidy).await {
+                tracing::warn!(%error, "the log of changes could not be written anew");
+            }
+        }
+    }
+
+    fn note_log(&mut self, written: io::Result<()>) {
+        match written {
+            Ok(()) => {
+                if self.problem.log.take().is_some() {
+                    tracing::info!("changes are kept on disk again");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "changes cannot be kept on disk; they are in force all the same");
+                self.problem.log = Some(format!("changes cannot be kept on disk: {error}"));
+                self.durable = Durable::Behind {
+                    through: self.disk.as_ref().map_or(0, Disk::through),
+                    retry_at: Instant::now() + DISK_PAUSE,
+                };
+            }
+        }
+    }
+
+    async fn take_manifest(&mut self) -> Result<(), Away> {
+        let Some(manifest) = asked(ANSWER, self.ends.source.manifest(self.manifest_known)).await? else {
+            return Ok(());
+        };
+        let seq = manifest.seq;
+        let current = self.runtime.config.load_full();
+        let bodies = self.bodies(missing_parts(&manifest, current.as_deref())).await?;
+        let (manifest, bodies, compiled) = blocking(move || {
+            let compiled = compile(&manifest, current.as_deref(), &bodies);
+            (manifest, bodies, compiled)
+        })
+        .await;
+        match compiled {
+            Ok(config) => {
+                self.runtime.activate(Arc::new(config));
+                tracing::info!(snapshot.seq = seq, "a configuration serves");
+                self.problem.config = None;
+                self.manifest_known = seq;
+                self.keep(manifest, bodies).await;
+                Ok(())
+            }
+            // What was delivered is not what was announced: that may be better next time.
+            Err(error @ (CompileError::Missing(_) | CompileError::Damaged(_))) => Err(Away::because(error)),
+            Err(error) => {
+                tracing::error!(snapshot.seq = seq, %error, "a configuration is refused; the one before it serves");
+                self.manifest_known = seq;
+                self.problem.config = Some(format!("snapshot {seq} is refused: {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    async fn bodies(&self, hashes: Vec<PartHash>) -> Result<Bodies, Away> {
+        if hashes.is_empty() {
+            return Ok(Bodies::new());
+        }
+        let delivered = asked(DELIVERY, self.ends.source.parts(&hashes)).await?;
+        Ok(delivered.into_iter().collect())
+    }
+
+    async fn keep(&mut self, manifest: Manifest, bodies: Bodies) {
+        let kept = self.on_disk(move |disk| disk.keep(&manifest, bodies)).await;
+        match kept {
+            Ok(()) => {
+                self.problem.snapshot = None;
+                self.unkept = None;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the configuration cannot be kept on disk; it serves all the same");
+                self.problem.snapshot = Some(format!("the configuration cannot be kept on disk: {error}"));
+                self.unkept = Some(Instant::now() + DISK_PAUSE);
+            }
+        }
+    }
+
+    /// Tries again to keep what serves, with all of its parts from the source.
+    async fn keep_again(&mut self) -> Result<(), Away> {
+        self.unkept = Some(Instant::now() + DISK_PAUSE);
+        let serving = self.runtime.snapshot_seq().unwrap_or(0);
+        let newest = asked(ANSWER, self.ends.source.manifest(serving - 1)).await?;
+        if let Some(manifest) = newest.filter(|manifest| manifest.seq == serving) {
+            let bodies = self.bodies(missing_parts(&manifest, None)).await?;
+            self.keep(manifest, bodies).await;
+        }
+        Ok(())
+    }
+
+    /// Does something with the disk on a thread that may wait; nothing without one.
+    async fn on_disk(
+        &mut self,
+        work: impl FnOnce(&mut Disk) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let Some(mut disk) = self.disk.take() else {
+            return Ok(());
+        };
+        let (disk, result) = blocking(move || {
+            let result = work(&mut disk);
+            (disk, result)
+        })
+        .await;
+        self.disk = Some(disk);
+        result
+    }
+}
