@@ -67,8 +67,6 @@ pub(crate) struct CallFacts {
 pub(crate) struct Admitted {
     /// The version that it reaches.
     pub(crate) version: Arc<CompiledVersion>,
-    /// The index of the operation; `None` where the version forwards what it does not describe.
-    pub(crate) operation: Option<usize>,
     /// Where it goes; `None` when nobody configured an upstream.
     pub(crate) upstream: Option<Arc<UpstreamSet>>,
     /// Who sent it; `None` under a keyless plan.
@@ -240,7 +238,7 @@ impl Runtime {
             version: Some(Arc::clone(version)),
             rate: RateHeaders::default(),
         };
-        let (operation, passage) = self.pass(&target, view, facts).map_err(refused)?;
+        let passage = self.pass(&target, view, facts).map_err(refused)?;
         let partitions = Partitions {
             subscription: facts.subject.subscription_id,
             application: facts.subject.application_id,
@@ -253,7 +251,6 @@ impl Runtime {
         match rate {
             Ok(rate) => Ok(Admitted {
                 version: Arc::clone(version),
-                operation,
                 upstream: target.version.upstream.clone(),
                 consumer: passage.consumer,
                 key_location: passage.key_location,
@@ -273,7 +270,7 @@ impl Runtime {
         target: &RouteTarget<'c>,
         view: &RequestView<'_>,
         facts: &mut CallFacts,
-    ) -> Result<(Option<usize>, Passage<'c>), Rejection> {
+    ) -> Result<Passage<'c>, Rejection> {
         let version = &target.version.version;
         facts.subject.api_id = Some(version.api_id);
         facts.subject.version_id = Some(version.id);
@@ -296,7 +293,7 @@ impl Runtime {
         if version.state == VersionState::Blocked {
             return Err(Rejection::VersionBlocked(version.blocked_reason.clone()));
         }
-        Ok((operation, passage))
+        Ok(passage)
     }
 
     /// Who sent it, and under which plan it comes in.
