@@ -193,7 +193,7 @@ impl From<sqlx::Error> for StoreError {
 
 fn from_database(cause: Box<dyn sqlx::error::DatabaseError>) -> StoreError {
     use sqlx::error::ErrorKind;
-    let code = cause.code().map(|code| code.into_owned()).unwrap_or_default();
+    let code = cause.code().map(std::borrow::Cow::into_owned).unwrap_or_default();
     match cause.kind() {
         ErrorKind::UniqueViolation => StoreError::Conflict(
             cause

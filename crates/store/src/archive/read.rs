@@ -32,7 +32,7 @@ impl Store {
         self.check_schema().await?;
         let mut control = self.begin(Scope::System).await?;
         if control
-            .count::<gatewright_model::tenancy::Tenant>(sea_query::Expr::val(true).into())
+            .count::<gatewright_model::tenancy::Tenant>(sea_query::Expr::val(true))
             .await?
             > 0
         {

@@ -73,6 +73,10 @@ async fn check_copy(copy: &Store, world: &World, head: i64) {
         .await
         .unwrap();
     assert_eq!(tx.commit(NOW).await.unwrap(), Some(head + 1));
+    check_rest(copy, world).await;
+}
+
+async fn check_rest(copy: &Store, world: &World) {
     let calls = copy
         .calls(world.tenant.id, &CallFilter::default(), Default::default())
         .await

@@ -25,13 +25,13 @@ store_test! {
         closing.state = SubscriptionState::Closing;
         closing.closing_at = Some(NOW);
         let closing = tx.subscriptions().update(&closing).await.unwrap();
-        assert_eq!(tx.subscriptions().due_closing(NOW, 10).await.unwrap(), [closing.clone()]);
+        assert_eq!(tx.subscriptions().due_closing(NOW, 10).await.unwrap(), std::slice::from_ref(&closing));
         assert_eq!(tx.subscriptions().find_live(world.application.id, world.plan.id).await.unwrap(), Some(closing.clone()));
         let mut closed = closing;
         closed.state = SubscriptionState::Closed;
         closed.updated_at = NOW;
         let closed = tx.subscriptions().update(&closed).await.unwrap();
-        assert_eq!(tx.subscriptions().closed_at(world.api.id, NOW).await.unwrap(), [closed.clone()]);
+        assert_eq!(tx.subscriptions().closed_at(world.api.id, NOW).await.unwrap(), std::slice::from_ref(&closed));
         assert_eq!(tx.subscriptions().live_of_application(world.application.id).await.unwrap(), []);
         let mut again = subscription(&world.application, &world.plan);
         again.ends_at = Some(NOW);
@@ -109,7 +109,7 @@ store_test! {
         assert_eq!(tx.approvals().find_open(of_version.subject).await.unwrap(), Some(of_version.clone()));
         assert_eq!(tx.approvals().due(NOW, 10).await.unwrap().len(), 2);
         let filter = ApprovalFilter { state: Some(ApprovalState::Open), kind: Some(subject.kind()), teams: None };
-        assert_eq!(tx.approvals().list(&filter, PageRequest::default()).await.unwrap().items, [request.clone()]);
+        assert_eq!(tx.approvals().list(&filter, PageRequest::default()).await.unwrap().items, std::slice::from_ref(&request));
         tx.commit(NOW).await.unwrap();
 
         let mut tx = store.begin(world.scope()).await.unwrap();
@@ -141,7 +141,7 @@ store_test! {
         assert_eq!(tx.memberships().active_owners().await.unwrap(), [world.user.id]);
         assert_eq!(tx.memberships().of_user(world.user.id).await.unwrap().len(), 2);
         let listed = tx.memberships().list(Some(world.team.id), PageRequest::default()).await.unwrap();
-        assert_eq!(listed.items, [in_team.clone()]);
+        assert_eq!(listed.items, std::slice::from_ref(&in_team));
         tx.users().set_password_hash(world.user.id, "$argon2id$y").await.unwrap();
         assert_eq!(tx.users().find(world.user.id).await.unwrap().unwrap().auth_epoch, 1);
         assert!(tx.memberships().delete(in_team.id).await.unwrap());

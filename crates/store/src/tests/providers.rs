@@ -27,7 +27,7 @@ store_test! {
         });
         let old = tx.versions().update(&old).await.unwrap();
         assert_eq!(tx.versions().find_by_label(world.api.id, &old.label).await.unwrap(), Some(old.clone()));
-        assert_eq!(tx.versions().due_sunset(NOW, 10).await.unwrap(), [old.clone()]);
+        assert_eq!(tx.versions().due_sunset(NOW, 10).await.unwrap(), std::slice::from_ref(&old));
         let summaries = tx.versions().summaries(&[world.api.id]).await.unwrap();
         let states: Vec<_> = summaries[&world.api.id].iter().map(|one| one.state).collect();
         assert_eq!(states.len(), 2);
@@ -104,7 +104,7 @@ store_test! {
         let found = tx.plans().find_by_slug(world.api.id, &changed.slug).await.unwrap().unwrap();
         assert_eq!((&found.versions, &found.current, found.row_version), (&changed.versions, &next, 2));
         assert_eq!(tx.plans().limit_history(changed.id).await.unwrap(), [world.plan.current.clone(), next.clone()]);
-        assert_eq!(tx.plans().of_api(world.api.id).await.unwrap(), [found.clone()]);
+        assert_eq!(tx.plans().of_api(world.api.id).await.unwrap(), std::slice::from_ref(&found));
         assert_eq!(tx.plans().list(world.api.id, PageRequest::default()).await.unwrap().items, [found]);
         assert_eq!(tx.plans().version(world.plan.current.id).await.unwrap(), Some(world.plan.current.clone()));
         let pinned = tx.subscriptions().find(world.subscription.id).await.unwrap().unwrap();

@@ -265,8 +265,12 @@ async fn migrated_by_two(fresh: Fresh) {
     assert!(fresh.store.is_empty_schema().await.unwrap());
     let pending = fresh.store.check_schema().await.unwrap_err();
     assert!(matches!(pending, StoreError::Migration(MigrationError::Pending(names)) if names.len() == 2));
-    let (one, two) = tokio::join!(fresh.store.migrate(NOW), fresh.store.migrate(NOW));
-    let mut applied = [one.unwrap(), two.unwrap()].concat();
+    let migrate = || {
+        let store = fresh.store.clone();
+        tokio::spawn(async move { store.migrate(NOW).await.unwrap() })
+    };
+    let (one, two) = (migrate(), migrate());
+    let mut applied = [one.await.unwrap(), two.await.unwrap()].concat();
     applied.sort();
     assert_eq!(applied, ["0001_control", "0002_traffic"]);
     fresh.store.check_schema().await.unwrap();

@@ -24,7 +24,7 @@ store_test! {
         assert_eq!(tx.users().password_hash(theirs.user.id).await.unwrap(), None);
         assert_eq!(tx.upstreams().find(theirs.version.id).await.unwrap(), None);
         let listed = tx.apis().list(&ApiFilter::default(), PageRequest::default()).await.unwrap();
-        assert_eq!(listed.items, [ours.api.clone()]);
+        assert_eq!(listed.items, std::slice::from_ref(&ours.api));
         assert!(matches!(tx.apis().update(&theirs.api).await, Err(StoreError::Stale)));
         let foreign = tx.credentials().insert(&credential(&theirs.application)).await;
         assert!(matches!(foreign, Err(StoreError::ForeignTenant { table: "credential" })));
