@@ -1,6 +1,7 @@
 //! Every answer that the gateway gives by itself, and how it looks on the wire:
 //! a problem document (RFC 9457) with a stable code.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +88,8 @@ struct Words {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
+    /// What to do about it.
+    help: &'static str,
 }
 
 impl Rejection {
@@ -147,23 +150,21 @@ impl Rejection {
         }
     }
 
-    /// What to do about it, where the title does not say it.
-    fn detail(&self) -> Option<String> {
-        match self {
+    /// What to do about it, with what is known of this very case.
+    fn detail(&self) -> Cow<'static, str> {
+        let particular = match self {
             Self::BadRequest(rule) => Some((*rule).to_owned()),
             Self::PayloadTooLarge(limit) => Some(format!("the body may have at most {limit} bytes")),
             Self::VersionBlocked(reason) => reason.as_deref().map(str::to_owned),
             Self::VersionRetired(Some(successor)) => Some(format!("use version {}", successor.label)),
-            Self::KeyMissing => {
-                Some("send the key in X-API-Key, or as a Bearer token in Authorization".to_owned())
-            }
             Self::RateLimited(exceeded) | Self::QuotaExceeded(exceeded) => Some(format!(
                 "the limit `{}` admits the next call in {} s",
                 exceeded.limit,
                 seconds(exceeded.retry_after)
             )),
             _ => None,
-        }
+        };
+        particular.map_or(Cow::Borrowed(self.words().help), Cow::Owned)
     }
 
     /// The body: a problem document. `call` is the id of the request.
@@ -238,91 +239,170 @@ pub(crate) fn seconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(part).max(1)
 }
 
-const fn words(status: StatusCode, code: &'static str, title: &'static str) -> Words {
-    Words { status, code, title }
+const fn words(status: StatusCode, code: &'static str, title: &'static str, help: &'static str) -> Words {
+    Words {
+        status,
+        code,
+        title,
+        help,
+    }
 }
 
-const BAD_REQUEST: Words = words(S::BAD_REQUEST, "bad_request", "The request breaks a rule of HTTP");
-const REQUEST_TIMEOUT: Words = words(S::REQUEST_TIMEOUT, "request_timeout", "The request took too long");
-const PAYLOAD_TOO_LARGE: Words = words(S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large");
-const URI_TOO_LONG: Words = words(S::URI_TOO_LONG, "uri_too_long", "The address is too long");
+const BAD_REQUEST: Words = words(
+    S::BAD_REQUEST,
+    "bad_request",
+    "The request breaks a rule of HTTP",
+    "send the request as RFC 9112 and RFC 9113 say",
+);
+const REQUEST_TIMEOUT: Words = words(
+    S::REQUEST_TIMEOUT,
+    "request_timeout",
+    "The request took too long",
+    "send head and body without long pauses",
+);
+const PAYLOAD_TOO_LARGE: Words = words(
+    S::PAYLOAD_TOO_LARGE,
+    "payload_too_large",
+    "The body is too large",
+    "send a smaller body",
+);
+const URI_TOO_LONG: Words = words(
+    S::URI_TOO_LONG,
+    "uri_too_long",
+    "The address is too long",
+    "send a shorter path and query",
+);
 const HEADERS_TOO_LARGE: Words = words(
     S::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "headers_too_large",
     "The header fields are too large",
+    "send fewer or shorter header fields",
 );
 const EXPECTATION_FAILED: Words = words(
     S::EXPECTATION_FAILED,
     "expectation_failed",
     "The expectation cannot be met",
+    "send no Expect field but 100-continue",
 );
-const NO_ROUTE: Words = words(S::NOT_FOUND, "no_route", "No API stands at this address");
-const NO_OPERATION: Words = words(S::NOT_FOUND, "no_operation", "The API has no such path");
+const NO_ROUTE: Words = words(
+    S::NOT_FOUND,
+    "no_route",
+    "No API stands at this address",
+    "check the host, the path of the API and the label of its version",
+);
+const NO_OPERATION: Words = words(
+    S::NOT_FOUND,
+    "no_operation",
+    "The API has no such path",
+    "check the path against the document of the version",
+);
 const METHOD_NOT_ALLOWED: Words = words(
     S::METHOD_NOT_ALLOWED,
     "method_not_allowed",
     "The path has no such method",
+    "use one of the methods that the Allow field names",
 );
-const VERSION_RETIRED: Words = words(S::GONE, "version_retired", "This version of the API has ended");
+const VERSION_RETIRED: Words = words(
+    S::GONE,
+    "version_retired",
+    "This version of the API has ended",
+    "it was retired and names no successor; ask its owner",
+);
 const VERSION_BLOCKED: Words = words(
     S::SERVICE_UNAVAILABLE,
     "version_blocked",
     "This version of the API is blocked",
+    "its owner has blocked it for now; try again later",
 );
-const KEY_MISSING: Words = words(S::UNAUTHORIZED, "key_missing", "An API key is needed");
-const KEY_INVALID: Words = words(S::UNAUTHORIZED, "key_invalid", "The API key is not valid");
+const KEY_MISSING: Words = words(
+    S::UNAUTHORIZED,
+    "key_missing",
+    "An API key is needed",
+    "send the key in X-API-Key, or as a Bearer token in Authorization",
+);
+const KEY_INVALID: Words = words(
+    S::UNAUTHORIZED,
+    "key_invalid",
+    "The API key is not valid",
+    "check the key, or ask the owner of the application for one that works",
+);
 const SUBSCRIPTION_MISSING: Words = words(
     S::FORBIDDEN,
     "subscription_missing",
     "The application has no subscription to this version",
+    "subscribe the application to a plan that covers this version",
 );
 const SUBSCRIPTION_PENDING: Words = words(
     S::FORBIDDEN,
     "subscription_pending",
     "The subscription waits for approval",
+    "wait until the request for it has been approved",
 );
 const SUBSCRIPTION_SUSPENDED: Words = words(
     S::FORBIDDEN,
     "subscription_suspended",
     "The subscription is suspended",
+    "ask the provider of the API why, and to resume it",
 );
 const SUBSCRIPTION_PAUSED: Words = words(
     S::FORBIDDEN,
     "subscription_paused",
     "The subscription is paused by its owner",
+    "the owner of the application can switch it on again",
 );
 const SUBSCRIPTION_EXPIRED: Words = words(
     S::FORBIDDEN,
     "subscription_expired",
     "The subscription has expired",
+    "renew it, or subscribe again",
 );
-const RATE_LIMITED: Words = words(S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests");
-const QUOTA_EXCEEDED: Words = words(S::TOO_MANY_REQUESTS, "quota_exceeded", "The quota is used up");
+const RATE_LIMITED: Words = words(
+    S::TOO_MANY_REQUESTS,
+    "rate_limited",
+    "Too many requests",
+    "wait as Retry-After says",
+);
+const QUOTA_EXCEEDED: Words = words(
+    S::TOO_MANY_REQUESTS,
+    "quota_exceeded",
+    "The quota is used up",
+    "wait as Retry-After says",
+);
 const LIMIT_UNAVAILABLE: Words = words(
     S::SERVICE_UNAVAILABLE,
     "limit_unavailable",
     "A limit cannot be checked at the moment",
+    "try again in a moment",
 );
 const NOT_READY: Words = words(
     S::SERVICE_UNAVAILABLE,
     "not_ready",
     "The gateway has no configuration yet",
+    "try again in a moment",
 );
-const OVERLOADED: Words = words(S::SERVICE_UNAVAILABLE, "overloaded", "The gateway is overloaded");
+const OVERLOADED: Words = words(
+    S::SERVICE_UNAVAILABLE,
+    "overloaded",
+    "The gateway is overloaded",
+    "try again in a moment",
+);
 const UPSTREAM_UNREACHABLE: Words = words(
     S::BAD_GATEWAY,
     "upstream_unreachable",
     "The upstream cannot be reached",
+    "try again; the owner of the API sees which target failed in its call record",
 );
 const UPSTREAM_INVALID: Words = words(
     S::BAD_GATEWAY,
     "upstream_invalid",
     "The upstream gave no valid answer",
+    "try again; the owner of the API sees which target failed in its call record",
 );
 const UPSTREAM_TIMEOUT: Words = words(
     S::GATEWAY_TIMEOUT,
     "upstream_timeout",
     "The upstream did not answer in time",
+    "try again; the owner of the API sees which target failed in its call record",
 );
 
 #[derive(serde::Serialize)]
@@ -331,8 +411,7 @@ struct Problem<'a> {
     code: &'static str,
     title: &'static str,
     status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
+    detail: Cow<'static, str>,
     instance: CallId,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<&'a str>,
