@@ -102,6 +102,7 @@ impl Fixture {
                 &"http://gw.test".parse().unwrap(),
                 &"http://portal.test".parse().unwrap(),
             ),
+            local_gateway: None,
         });
         control.prepare().await.unwrap().unwrap();
         let email = Email::parse("admin@example.com").unwrap();

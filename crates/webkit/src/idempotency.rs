@@ -1,11 +1,14 @@
 //! `Idempotency-Key`: a repeated POST has one effect. The key belongs to a
 //! tenant, a person, a method and a path; the body must stay the same.
 
+use std::panic::AssertUnwindSafe;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use gatewright_control::idempotency::{Begun, KeptAnswer, Ticket};
 use gatewright_control::{Caller, Control};
 use gatewright_model::audit::canonical_text;
@@ -16,8 +19,9 @@ use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
 use crate::authorized::{caller_of, require_any};
-use crate::body::{BodyLimit, json_response, read_within};
+use crate::body::{json_response, read_within};
 use crate::problem::Problem;
+use crate::rules::{Bounds, of_panic, timed_out};
 
 /// The request header.
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -34,6 +38,7 @@ const CANONICAL_UP_TO: usize = 1024 * 1024;
 pub(crate) struct Guarded {
     pub(crate) control: Control,
     pub(crate) any_of: &'static [Permission],
+    pub(crate) bounds: Bounds,
 }
 
 /// Answers a repeated request with the answer of the first one. The permission
@@ -43,27 +48,65 @@ pub(crate) async fn once(State(route): State<Guarded>, request: Request, next: N
     if !request.headers().contains_key(KEY) {
         return next.run(request).await;
     }
-    match replay_or_run(&route, request, next).await {
+    match replay_or_run(route, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn replay_or_run(route: &Guarded, request: Request, next: Next) -> Result<Response, Problem> {
+async fn replay_or_run(route: Guarded, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let key = read_key(&parts.headers)?;
     let caller = caller_of(&mut parts, &route.control).await?;
     require_any(&caller, route.any_of)?;
-    let limit = parts.extensions.get::<BodyLimit>().copied().unwrap_or_default();
-    let body = read_within(body, &parts.headers, limit).await?;
+    let read = read_within(body, &parts.headers, route.bounds.body);
+    let body = tokio::time::timeout(route.bounds.timeout, read)
+        .await
+        .map_err(|_| timed_out(route.bounds))??;
     let hash = fingerprint(parts.uri.query(), &body);
     let name = format!("{} {}", parts.method, parts.uri.path());
     let ticket = match begin(&route.control, &caller, &name, &key, hash).await? {
         Ok(ticket) => ticket,
         Err(replayed) => return Ok(replayed),
     };
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    settle(&route.control, ticket, response).await
+    let request = Request::from_parts(parts, Body::from(body));
+    // A task of its own, bounded by the route's timeout: a client that hangs up
+    // must not leave an effect whose answer was not kept.
+    let task = tokio::spawn(run_and_settle(route.control, ticket, next, request));
+    task.await.map_err(|error| Problem::internal(error.to_string()))
+}
+
+async fn run_and_settle(control: Control, ticket: Ticket, next: Next, request: Request) -> Response {
+    let response = AssertUnwindSafe(next.run(request))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(of_panic);
+    if !response.status().is_success() {
+        // A failure changed nothing, so its key is free again and a retry really retries.
+        log_lost(control.abandon_idempotent(ticket).await);
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let whole = match body.collect().await {
+        Ok(whole) => whole.to_bytes(),
+        Err(error) => return Problem::internal(error.to_string()).into_response(),
+    };
+    let location = parts.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let kept = KeptAnswer {
+        status: parts.status.as_u16(),
+        location: location.map(str::to_owned),
+        body: String::from_utf8_lossy(&whole).into_owned(),
+    };
+    log_lost(control.finish_idempotent(ticket, &kept).await);
+    Response::from_parts(parts, Body::from(whole))
+}
+
+/// The effect has happened, or not, whatever becomes of the record of it: the
+/// client gets the answer, and only a repetition of the request would notice.
+fn log_lost(kept: gatewright_control::Result<()>) {
+    if let Err(error) = kept {
+        tracing::warn!(error = %error, "the answer to a request with an idempotency key was not kept");
+    }
 }
 
 async fn begin(
@@ -90,29 +133,6 @@ async fn begin(
             ))
         }
     }
-}
-
-/// Keeps the answer of a success. A failure changed nothing, so its key is
-/// free again and a retry really retries.
-async fn settle(control: &Control, ticket: Ticket, response: Response) -> Result<Response, Problem> {
-    if !response.status().is_success() {
-        control.abandon_idempotent(ticket).await?;
-        return Ok(response);
-    }
-    let (parts, body) = response.into_parts();
-    let whole = body
-        .collect()
-        .await
-        .map_err(|error| Problem::internal(error.to_string()))?
-        .to_bytes();
-    let location = parts.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-    let kept = KeptAnswer {
-        status: parts.status.as_u16(),
-        location: location.map(str::to_owned),
-        body: String::from_utf8_lossy(&whole).into_owned(),
-    };
-    control.finish_idempotent(ticket, &kept).await?;
-    Ok(Response::from_parts(parts, Body::from(whole)))
 }
 
 fn replay(kept: KeptAnswer) -> Response {

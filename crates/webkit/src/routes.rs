@@ -163,15 +163,17 @@ where
         });
         let path = path.to_owned();
         self.steps.push(Box::new(move |router, state| {
-            let mut route = on(filter(&method), handler);
+            let mut route = on(filter(&method), handler).layer(from_fn_with_state(bounds, hold));
             if method == Method::POST {
+                let (control, any_of) = (Control::from_ref(state), demanded(T::ACCESS));
                 let guarded = Guarded {
-                    control: Control::from_ref(state),
-                    any_of: demanded(T::ACCESS),
+                    control,
+                    any_of,
+                    bounds,
                 };
                 route = route.layer(from_fn_with_state(guarded, once));
             }
-            router.route(&path, route.layer(from_fn_with_state(bounds, hold)))
+            router.route(&path, route)
         }));
         self
     }

@@ -229,3 +229,35 @@ async fn a_repeated_post_has_one_effect_and_one_answer() {
         .await;
     assert_eq!((retried.status, retried.header("idempotent-replayed")), (201, ""));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_away_is_said_and_the_description_stays() {
+    let api = Fixture::new().await;
+    api.control.store().close().await;
+    for path in ["/apis", "/whoami"] {
+        let away = api.get(path).await;
+        assert_eq!(away.refusal(), (503, "store_unavailable".to_owned()), "{path}");
+        assert_eq!(away.header("retry-after"), "5");
+    }
+    assert_eq!(api.get("/openapi.json").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_replayed_only_to_those_who_may_still_have_the_answer() {
+    let api = Fixture::new().await;
+    api.post("/applications", json!({"name": "App"}))
+        .await
+        .expect(StatusCode::CREATED);
+    let narrow = api
+        .post("/tokens", json!({"name": "t", "scopes": ["applications:read"]}))
+        .await
+        .json();
+    let narrow = narrow["secret"].as_str().unwrap();
+    let path = "/applications/app/credentials";
+    let key = [("idempotency-key", "k")];
+    let body = Some(json!({"kind": "api_key"}));
+    let first = api.call(&api.admin, Method::POST, path, &key, body.clone()).await;
+    assert_eq!(first.status, 201);
+    let other = api.call(narrow, Method::POST, path, &key, body).await;
+    assert_eq!(other.refusal(), (403, "permission_missing".to_owned()));
+}

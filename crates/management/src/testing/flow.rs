@@ -154,6 +154,11 @@ async fn the_main_job_runs_over_the_api() {
     let key = keys(&api, "my-app").await;
     assert_eq!(key["application_id"], application["id"]);
 
+    deprecate(&api).await;
+    audited(&api).await;
+}
+
+async fn deprecate(api: &Fixture) {
     let illegal = api.verb("/apis/shop/versions/v1/retire").await;
     assert_eq!(illegal.refusal(), (409, "illegal_transition".to_owned()));
     assert_eq!(
@@ -169,7 +174,9 @@ async fn the_main_job_runs_over_the_api() {
         (&deprecated["state"], &deprecated["sunset_at"]),
         (&json!("deprecated"), &json!("2099-01-01T00:00:00.000Z"))
     );
+}
 
+async fn audited(api: &Fixture) {
     let events = api.get("/audit-events?limit=200").await.expect(StatusCode::OK);
     let actions: Vec<_> = events["items"]
         .as_array()
@@ -297,7 +304,11 @@ async fn tenants_teams_people_and_tokens_have_the_usual_verbs() {
     assert_eq!(member["user_id"], user["id"]);
     let listed = api.get("/members?team=blue").await.json();
     assert_eq!(listed["items"][0]["id"], member["id"]);
+    tokens(&api).await;
+    settings_and_empty_lists(&api).await;
+}
 
+async fn tokens(api: &Fixture) {
     let token = api
         .post("/tokens", json!({"name": "ci", "scopes": ["apis:read"]}))
         .await
@@ -322,7 +333,9 @@ async fn tenants_teams_people_and_tokens_have_the_usual_verbs() {
     assert_eq!((gone.status, gone.text.as_str()), (204, ""));
     let after = api.call(secret, http::Method::GET, "/apis", &[], None).await;
     assert_eq!(after.refusal(), (401, "token_invalid".to_owned()));
+}
 
+async fn settings_and_empty_lists(api: &Fixture) {
     let roles = api.get("/roles/developer").await.expect(StatusCode::OK);
     assert!(
         roles["permissions"]
