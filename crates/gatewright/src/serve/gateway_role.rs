@@ -31,6 +31,11 @@ const FLAG: &str = "--gateway-listen";
 /// Where the gateway keeps its configuration, below the data directory.
 const DISK: &str = "gateway";
 
+/// How long one call to the store as the authority of limits may take.
+const STORE_CALL: Duration = Duration::from_millis(800);
+/// How long a call may wait for a decision of the store.
+const STORE_DECISION: Duration = Duration::from_secs(1);
+
 /// The running data plane.
 #[derive(Debug)]
 pub(crate) struct GatewayRole {
@@ -182,7 +187,13 @@ fn limiter(base: &Foundation) -> Result<Limiter, Failure> {
         clock: Arc::clone(&base.clock),
         entropy: Arc::clone(&base.entropy),
     };
-    let settings = LimiterSettings::new(base.node_id, base.sharing().at_start());
+    let mut settings = LimiterSettings::new(base.node_id, base.sharing().at_start());
+    if base.config.store.redis.is_none() {
+        // A database that syncs its log to a disk answers within milliseconds, not
+        // always within twenty; slow is not away, and a quota is worth the wait.
+        settings.call_budget = STORE_CALL;
+        settings.wait = STORE_DECISION;
+    }
     Ok(Limiter::start(
         settings,
         authority,
