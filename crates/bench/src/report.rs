@@ -14,10 +14,11 @@ pub(crate) struct Heading {
 
 /// One table.
 pub(crate) fn table(heading: &Heading, outcome: &Outcome) -> String {
+    let direct = outcome.direct.map_or(0.0, |median| median.value);
     let mut text = format!(
-        "### {}\n\nWithout a proxy: {:.0} requests/s.\n\n| | requests/s | × nginx | CPU µs/request | × nginx | {} \
+        "### {}\n\nWithout a proxy: {direct:.0} requests/s.\n\n| | requests/s | × nginx | CPU µs/request | × nginx | {} \
          µs/request | × nginx | MiB | p50 µs | p99 µs |\n|---|---|---|---|---|---|---|---|---|---|\n",
-        heading.title, outcome.direct, heading.charged
+        heading.title, heading.charged
     );
     let Some(nginx) = outcome.series.first() else {
         return text;

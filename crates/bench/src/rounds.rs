@@ -52,8 +52,8 @@ pub(crate) struct Series {
 /// What came of all rounds.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// Requests a second without a proxy, which no proxy can exceed.
-    pub(crate) direct: f64,
+    /// Requests a second without a proxy, by a slice of one second in each round.
+    pub(crate) direct: Option<Median>,
     /// Of each contestant; the first is the measure of the others.
     pub(crate) series: Vec<Series>,
 }
@@ -61,7 +61,7 @@ pub(crate) struct Outcome {
 impl Slice {
     /// Requests a second.
     pub(crate) fn rate(&self) -> f64 {
-        self.answered.requests as f64 / self.answered.time.as_secs_f64()
+        self.answered.rate()
     }
 
     /// Microseconds of the contestant's processes for each request.
@@ -100,7 +100,6 @@ impl Rounds {
     /// Warms everybody up, then runs the rounds.
     pub(crate) fn run(self, stage: &mut Stage, layout: Layout) -> anyhow::Result<Outcome> {
         let warm_up = self.pressure(layout, 1);
-        let direct = stage.load.put_on(stage.upstream, &warm_up)?;
         for contestant in &stage.contestants {
             stage.load.put_on(contestant.address, &warm_up)?;
         }
@@ -112,7 +111,10 @@ impl Rounds {
                 slices: Vec::with_capacity(self.count),
             })
             .collect();
+        let mut direct = Vec::with_capacity(self.count);
         for round in 0..self.count {
+            let answered = stage.load.put_on(stage.upstream, &warm_up)?;
+            direct.push(answered.rate());
             let mut turns: Vec<_> = stage.contestants.iter().zip(&mut series).collect();
             // Nobody is always the one after the slowest.
             let first = round % turns.len();
@@ -132,7 +134,7 @@ impl Rounds {
             stage.check()?;
         }
         Ok(Outcome {
-            direct: direct.requests as f64 / direct.time.as_secs_f64(),
+            direct: Median::of(&direct),
             series,
         })
     }

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::workload::{Named, Scenario, Workload};
-use counters::CounterMap;
+use counters::{CounterMap, Written};
 use source::NumberedSource;
 
 /// What stands before the address in the first line.
@@ -126,7 +126,8 @@ struct Assembled {
     limiter: Arc<Limiter>,
     runtime: Arc<Runtime>,
     recorder: Recorder,
-    written: Arc<CountingSink>,
+    recorded: Arc<CountingSink>,
+    counters: Arc<Written>,
     metrics: Arc<Metrics>,
 }
 
@@ -134,9 +135,11 @@ impl Assembled {
     fn new(node: NodeId, workers: usize) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let counters = Arc::new(Written::default());
+        let rows = CounterMap::new(Arc::clone(&clock), Arc::clone(&counters));
         let limiter = Arc::new(Limiter::start(
             LimiterSettings::new(node, Cluster::Embedded),
-            Arc::new(StoredAuthority::new(CounterMap::new(Arc::clone(&clock)))),
+            Arc::new(StoredAuthority::new(rows)),
             Notices::in_process(Loudness::Heard),
             Sources {
                 clock: Arc::clone(&clock),
@@ -144,7 +147,7 @@ impl Assembled {
             },
             &Handle::current(),
         ));
-        let written = Arc::new(CountingSink::default());
+        let recorded = Arc::new(CountingSink::default());
         let ids = BatchIds {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
@@ -155,12 +158,13 @@ impl Assembled {
                 Arc::clone(&limiter),
                 Arc::clone(&clock),
             )),
-            recorder: Recorder::start(Arc::clone(&written) as _, ids, &Handle::current()),
+            recorder: Recorder::start(Arc::clone(&recorded) as _, ids, &Handle::current()),
             metrics: Arc::new(Metrics::new(workers)),
             clock,
             entropy,
             limiter,
-            written,
+            recorded,
+            counters,
         }
     }
 
@@ -195,11 +199,39 @@ impl Assembled {
     async fn end(&self) {
         self.recorder.drain().await;
         self.limiter.drain().await;
+        let (transactions, rows) = (&self.counters.transactions, &self.counters.rows);
         println!(
-            "{} calls recorded, {} records lost, {} calls unmetered",
-            self.written.0.load(Ordering::Relaxed),
+            "{} calls recorded, {} records lost, {} calls unmetered, {} rows of counters written in {} transactions",
+            self.recorded.0.load(Ordering::Relaxed),
             self.recorder.lost(),
-            self.limiter.stats().unmetered
+            self.limiter.stats().unmetered,
+            rows.load(Ordering::Relaxed),
+            transactions.load(Ordering::Relaxed),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_gateway_takes_the_configuration_of_every_scenario() {
+        for scenario in [Scenario::Gateway, Scenario::RateOnly, Scenario::HandOver] {
+            let options = Options {
+                scenario,
+                upstream: "http://127.0.0.1:1".parse().unwrap(),
+                workers: 1,
+                apis: 3,
+                keys: 30,
+                listen: "127.0.0.1:0".parse().unwrap(),
+            };
+            let home = tempfile::tempdir().unwrap();
+            let node = Workload::id(Named::Tenant, 1);
+            let parts = Assembled::new(node, options.workers);
+            let mut sync = parts.sync(node, &options, home.path()).await.unwrap();
+            assert_eq!(sync.start().await, Booted::FromSource);
+            assert_eq!(parts.runtime.subjects().applied(), 91);
+        }
     }
 }

@@ -87,6 +87,13 @@ pub(crate) struct Answered {
     pub(crate) p99: Duration,
 }
 
+impl Answered {
+    /// Requests a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.requests as f64 / self.time.as_secs_f64()
+    }
+}
+
 impl Load {
     /// Writes the script and its requests.
     pub(crate) fn prepare(dir: &Path, requests: &[Asked]) -> std::io::Result<Self> {

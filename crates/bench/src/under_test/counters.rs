@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -10,18 +11,29 @@ use gatewright_coordination::authority::CounterKey;
 use gatewright_coordination::stored::{CounterStore, CounterUpdate};
 use gatewright_model::time::Clock;
 
+/// How much the limits would have written to a store.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Transactions.
+    pub(super) transactions: AtomicU64,
+    /// Rows in them.
+    pub(super) rows: AtomicU64,
+}
+
 /// The rules are those of the store; what a database costs is left out, and said so.
 #[derive(Debug)]
 pub(super) struct CounterMap {
     rows: Mutex<HashMap<CounterKey, Vec<u8>>>,
     clock: Arc<dyn Clock>,
+    written: Arc<Written>,
 }
 
 impl CounterMap {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, written: Arc<Written>) -> Self {
         Self {
             rows: Mutex::default(),
             clock,
+            written,
         }
     }
 }
@@ -37,8 +49,10 @@ impl CounterStore for CounterMap {
         for (key, counter) in keys.into_iter().zip(apply(self.clock.now(), states)) {
             if let Some(counter) = counter {
                 rows.insert(key, counter.state);
+                self.written.rows.fetch_add(1, Ordering::Relaxed);
             }
         }
+        self.written.transactions.fetch_add(1, Ordering::Relaxed);
         async { Ok(()) }.boxed()
     }
 }
