@@ -46,6 +46,8 @@ const LOOK_FOR_ADMIN: Duration = Duration::from_secs(1);
 /// What the last steps of the end may take beside the drain.
 const LAST_STEPS: Duration = Duration::from_secs(8);
 
+const NO_ADMIN: &str = "there is no administrator yet; the server serves, and is ready once there is one: run `gatewright admin create --email you@example.com` with the same settings";
+
 /// What the server starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -166,24 +168,34 @@ impl Server {
 
     async fn come_up(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
         match self.control.reach(&self.base).await {
-            Ok(()) => {
-                self.keep_current(sync).await;
-                self.furnish().await?;
-                self.wait_for_configuration().await;
-                self.wait_for_admin().await?;
-                self.ready.print()?;
-                tracing::info!("ready");
-                Ok(())
-            }
+            Ok(()) => self.come_up_whole(sync).await,
             Err(failure) if failure.exit == Exit::Unavailable && self.serves_from_disk() => {
                 tracing::warn!(error = %failure, "the store is away: serving the configuration that is on disk");
-                self.keep_current(sync).await;
-                self.ready.print()?;
-                self.wait_for_store().await;
-                self.furnish().await
+                self.come_up_from_disk(sync).await
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    async fn come_up_whole(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
+        self.keep_current(sync).await;
+        self.furnish().await?;
+        self.wait_for_configuration().await;
+        self.wait_for_admin().await?;
+        self.ready.print()?;
+        tracing::info!("ready");
+        Ok(())
+    }
+
+    /// A configuration on disk says that the installation was set up before.
+    async fn come_up_from_disk(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
+        self.keep_current(sync).await;
+        self.ready.print()?;
+        self.wait_for_store().await;
+        if let Err(failure) = self.furnish().await {
+            tracing::error!(error = %failure, "the sample shop could not be furnished");
+        }
+        Ok(())
     }
 
     fn serves_from_disk(&self) -> bool {
@@ -225,13 +237,10 @@ impl Server {
             match control.has_admin().await {
                 Ok(true) => return Ok(()),
                 Ok(false) if !told => {
-                    tracing::warn!(
-                        "there is no administrator yet; the server serves, and is ready once there is one: run `gatewright admin create --email you@example.com` with the same settings"
-                    );
+                    tracing::warn!("{NO_ADMIN}");
                     told = true;
                 }
-                Ok(false) => {}
-                Err(gatewright_control::Error::Unavailable) => {}
+                Ok(false) | Err(gatewright_control::Error::Unavailable) => {}
                 Err(error) => return Err(error.into()),
             }
             tokio::time::sleep(LOOK_FOR_ADMIN).await;
@@ -267,19 +276,19 @@ impl Server {
         }
         self.last.cancel();
         self.base.tasks.close();
-        if tokio::time::timeout(limit + LAST_STEPS, self.base.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!("parts of the process did not end in time");
-        }
+        within(limit + LAST_STEPS, "parts of the process", self.base.tasks.wait()).await;
         self.base.notices.close().await;
-        if let Ok(store) = self.base.store.get()
-            && tokio::time::timeout(LAST_STEPS, store.close()).await.is_err()
-        {
-            tracing::warn!("the store did not close in time");
+        if let Ok(store) = self.base.store.get() {
+            within(LAST_STEPS, "connections to the store", store.close()).await;
         }
         tracing::info!("ended");
+    }
+}
+
+/// Waits for an end, but not for ever.
+async fn within(limit: Duration, what: &'static str, end: impl Future<Output = ()>) {
+    if tokio::time::timeout(limit, end).await.is_err() {
+        tracing::warn!(what, "something did not end in time");
     }
 }
 

@@ -81,7 +81,11 @@ impl ControlPlane {
                 gateway: self.addresses.gateway.as_str().to_owned(),
                 portal: self.addresses.portal.as_str().to_owned(),
             },
-            local_gateway: base.config.roles.has(Role::Gateway).then(|| base.known.subscribe()),
+            local_gateway: base
+                .config
+                .roles
+                .has(Role::Gateway)
+                .then(|| base.known.subscribe()),
         });
         session::prepare(&control).await?;
         make_first_admin(&control, &base.config).await?;

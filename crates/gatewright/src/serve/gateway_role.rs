@@ -128,17 +128,13 @@ impl GatewayRole {
         base: &Foundation,
         stop: &CancellationToken,
     ) {
-        match sync.start().await {
-            Booted::FromSource => tracing::info!(
-                snapshot.id = self.view.runtime.snapshot_seq(),
-                "configuration is current"
-            ),
-            Booted::FromDisk => tracing::info!(
-                snapshot.id = self.view.runtime.snapshot_seq(),
-                "configuration comes from disk"
-            ),
-            Booted::Empty => tracing::info!("there is no configuration yet"),
-        }
+        let from = match sync.start().await {
+            Booted::FromSource => "the store",
+            Booted::FromDisk => "disk",
+            Booted::Empty => "nowhere yet",
+        };
+        let serving = self.view.runtime.snapshot_seq();
+        tracing::info!(snapshot.id = serving, from, "the gateway has its configuration");
         base.tasks.spawn(sync.run(stop.clone()));
     }
 

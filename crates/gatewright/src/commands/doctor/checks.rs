@@ -180,6 +180,11 @@ async fn look_into(store: &Store, key: Option<&MasterKey>, checks: &mut Vec<Chec
         return Ok(());
     }
     checks.push(Check::ok("migrations", "the schema is up to date"));
+    content(store, key, checks).await
+}
+
+/// Whether the store belongs to this key, and to somebody.
+async fn content(store: &Store, key: Option<&MasterKey>, checks: &mut Vec<Check>) -> Result<(), Failure> {
     if let Some(key) = key {
         checks.push(if matches_key(store, key).await? {
             Check::ok("master_key", "is the one that the store was made with")
