@@ -97,22 +97,27 @@ impl Applications<'_> {
     /// # Errors
     /// [`Error::Duplicate`] `slug_taken`.
     pub async fn create(&self, caller: &Caller, new: NewApplication) -> Result<Application> {
-        let slug = match new.slug {
-            Some(slug) => slug,
+        let now = self.0.now();
+        let id: ApplicationId = self.0.new_id(now);
+        let wanted = match &new.slug {
+            Some(slug) => slug.clone(),
             None => Slug::from_text(new.name.as_str()).ok_or_else(|| {
                 let rule = "must be given: the name holds no letter a-z and no digit";
                 Error::field("/slug", Invalid::new("slug_needed", rule))
             })?,
         };
-        let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let team = team_for(&mut tx, new.team.as_ref()).await?;
         caller.require_in(Permission::ApplicationsWrite, team.id)?;
-        if let Some(existing) = tx.applications().find_by_slug(&slug).await? {
-            return Err(Error::duplicate("slug_taken", "slug", existing.id));
-        }
+        let slug = match tx.applications().find_by_slug(&wanted).await? {
+            None => wanted,
+            Some(existing) if new.slug.is_some() => {
+                return Err(Error::duplicate("slug_taken", "slug", existing.id));
+            }
+            Some(_) => with_suffix(&wanted, id)?,
+        };
         let application = Application {
-            id: self.0.new_id(now),
+            id,
             tenant_id: caller.tenant_id,
             team_id: team.id,
             slug,
@@ -234,6 +239,18 @@ impl Applications<'_> {
         self.0.commit(tx, now).await?;
         Ok(application)
     }
+}
+
+/// Two applications may have one name. The second one's slug ends in the last
+/// characters of its id, which are random.
+fn with_suffix(slug: &Slug, id: ApplicationId) -> Result<Slug> {
+    const SUFFIX: usize = 8;
+    let id = id.to_string();
+    let suffix = id.get(id.len() - SUFFIX..).unwrap_or(&id);
+    // A slug has at most 63 characters, all of them ASCII.
+    let base: String = slug.as_str().chars().take(63 - SUFFIX - 1).collect();
+    let text = format!("{}-{suffix}", base.trim_end_matches('-'));
+    Slug::parse(&text).map_err(|invalid| Error::field("/slug", invalid))
 }
 
 /// An application that the caller may see and act on.
