@@ -154,9 +154,8 @@ pub struct Gateway {
     addresses: Vec<SocketAddr>,
     phase: watch::Sender<Phase>,
     acceptor: JoinHandle<()>,
-    workers: Vec<JoinHandle<usize>>,
-    /// Open connections of each worker.
-    open: Vec<Arc<AtomicUsize>>,
+    workers: Vec<JoinHandle<()>>,
+    cut_off: Arc<AtomicUsize>,
 }
 
 /// How a drain ended.
@@ -190,6 +189,7 @@ impl Gateway {
         }
         let settings = Arc::new(settings);
         let (phase, observed) = watch::channel(Phase::Serving);
+        let cut_off = Arc::new(AtomicUsize::new(0));
         let mut desks = Vec::new();
         let mut workers = Vec::new();
         for (index, records) in parts.records.into_iter().enumerate() {
@@ -200,12 +200,12 @@ impl Gateway {
                 metrics: parts.metrics.workers.get(index).cloned().unwrap_or_default(),
                 records,
                 entropy: Arc::clone(&parts.entropy),
+                cut_off: Arc::clone(&cut_off),
             };
             let (desk, worker) = start_worker(index, blueprint, observed.clone())?;
             desks.push(desk);
             workers.push(worker);
         }
-        let open = desks.iter().map(|desk| Arc::clone(&desk.open)).collect();
         let acceptor = Acceptor::new(settings, parts.metrics, desks);
         let acceptor = start_acceptor(acceptor, listeners, observed)?;
         Ok(Self {
@@ -213,7 +213,7 @@ impl Gateway {
             phase,
             acceptor,
             workers,
-            open,
+            cut_off,
         })
     }
 
@@ -228,35 +228,26 @@ impl Gateway {
     pub async fn drain(self, limit: Duration) -> Drained {
         let until = Instant::now() + limit;
         self.phase.send_replace(Phase::Draining { until });
-        let Self {
-            acceptor,
-            workers,
-            open,
-            ..
-        } = self;
+        let threads = std::iter::once(self.acceptor).chain(self.workers);
+        let threads: Vec<_> = threads.collect();
+        // Threads end by themselves; joining them only tells whether one had a defect.
         let joined = tokio::task::spawn_blocking(move || {
-            let accepted = acceptor.join().is_ok();
-            let cut: usize = workers
+            threads
                 .into_iter()
-                .map(|worker| worker.join().unwrap_or_default())
-                .sum();
-            (accepted, cut)
+                .filter_map(|thread| thread.join().err())
+                .count()
         });
-        let cut_off = match tokio::time::timeout(limit + LAST_STEPS, joined).await {
-            Ok(Ok((accepted, cut_off))) => {
-                tracing::info!(accepted, connections.cut_off = cut_off, "gateway drained");
-                cut_off
-            }
-            unfinished => {
-                let cut_off = open.iter().map(|open| open.load(Ordering::Relaxed)).sum();
-                tracing::error!(
-                    defect = unfinished.is_ok(),
-                    connections.cut_off = cut_off,
-                    "gateway threads did not end"
-                );
-                cut_off
-            }
-        };
+        let joined = tokio::time::timeout(limit + LAST_STEPS, joined).await;
+        let cut_off = self.cut_off.load(Ordering::Relaxed);
+        if matches!(joined, Ok(Ok(0))) {
+            tracing::info!(connections.cut_off = cut_off, "gateway drained");
+        } else {
+            tracing::error!(
+                connections.cut_off = cut_off,
+                in_time = joined.is_ok(),
+                "gateway threads failed"
+            );
+        }
         Drained { cut_off }
     }
 }
@@ -272,7 +263,7 @@ fn start_worker(
     index: usize,
     blueprint: Blueprint,
     phase: watch::Receiver<Phase>,
-) -> Result<(Desk, JoinHandle<usize>), StartError> {
+) -> Result<(Desk, JoinHandle<()>), StartError> {
     let (inbox, outbox) = mpsc::channel(INBOX);
     let (started, outcome) = std::sync::mpsc::sync_channel(1);
     let thread = std::thread::Builder::new()

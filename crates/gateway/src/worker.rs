@@ -8,6 +8,7 @@ mod io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gatewright_model::time::Entropy;
@@ -61,6 +62,8 @@ pub(crate) struct Blueprint {
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) records: RecordQueue,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// Counts the connections that had to be cut off at the end of a drain.
+    pub(crate) cut_off: Arc<AtomicUsize>,
 }
 
 /// A connection on its way from the acceptor to a worker.
@@ -90,8 +93,7 @@ impl Blueprint {
     }
 }
 
-/// Runs a worker on this thread until it is drained. Returns how many
-/// connections had to be cut off.
+/// Runs a worker on this thread until it is drained.
 ///
 /// # Errors
 /// When the system gives no event loop; told through `started` as well.
@@ -100,7 +102,7 @@ pub(crate) fn run(
     inbox: mpsc::Receiver<Handed>,
     phase: watch::Receiver<Phase>,
     started: &std::sync::mpsc::SyncSender<std::io::Result<()>>,
-) -> usize {
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -109,14 +111,14 @@ pub(crate) fn run(
         Ok(runtime) => runtime,
         Err(error) => {
             report(started, Err(error));
-            return 0;
+            return;
         }
     };
     report(started, Ok(()));
-    let cut = runtime.block_on(work(blueprint.build(), inbox, phase));
+    let cut_off = Arc::clone(&blueprint.cut_off);
+    runtime.block_on(work(blueprint.build(), inbox, phase, &cut_off));
     // A look-up that hangs must not keep the process.
     runtime.shutdown_background();
-    cut
 }
 
 /// Tells whoever starts a thread how that went.
@@ -133,7 +135,8 @@ async fn work(
     worker: Rc<Worker>,
     mut inbox: mpsc::Receiver<Handed>,
     mut phase: watch::Receiver<Phase>,
-) -> usize {
+    cut_off: &AtomicUsize,
+) {
     let mut connections = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
     let deadline = loop {
@@ -157,10 +160,11 @@ async fn work(
         }
     };
     let in_time = tokio::time::timeout_at(deadline.into(), finish).await;
-    let cut = if in_time.is_ok() { 0 } else { connections.len() };
+    if in_time.is_err() {
+        cut_off.fetch_add(connections.len(), Ordering::Relaxed);
+    }
     connections.shutdown().await;
     worker.pool.clear();
-    cut
 }
 
 /// Ends when the gateway drains, with the time by which it must be over.
@@ -183,18 +187,29 @@ fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// A connection that counts as open until it is dropped, also when it is cut off.
+struct Open {
+    worker: Rc<Worker>,
+    admission: Option<Admission>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Whoever sees the connection gone may count on its place.
+        self.admission = None;
+        self.worker.metrics.connections.add(-1);
+    }
+}
+
 async fn accept(worker: Rc<Worker>, handed: Handed) {
-    let Handed {
-        stream,
-        peer,
-        admission,
-    } = handed;
     worker.metrics.accepted.add(1);
     worker.metrics.connections.add(1);
-    match TcpStream::from_std(stream) {
-        Ok(stream) => connection::serve(Rc::clone(&worker), stream, peer).await,
+    let _open = Open {
+        worker: Rc::clone(&worker),
+        admission: Some(handed.admission),
+    };
+    match TcpStream::from_std(handed.stream) {
+        Ok(stream) => connection::serve(worker, stream, handed.peer).await,
         Err(error) => tracing::warn!(%error, "connection not taken over"),
     }
-    worker.metrics.connections.add(-1);
-    drop(admission);
 }

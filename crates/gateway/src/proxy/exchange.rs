@@ -163,6 +163,10 @@ async fn attempt(
     replay: Replay,
 ) -> Result<Exchanged, Failed> {
     let upload = request.body().upload();
+    if let Some(upload) = &upload {
+        // What the connection took is not the client's time.
+        upload.progress.set(Instant::now());
+    }
     line.watch.arm();
     let sending = line.sender.try_send_request(request);
     let response = match upload {

@@ -155,8 +155,9 @@ impl Setup {
             &tokio::runtime::Handle::current(),
         );
         let metrics = Arc::new(Metrics::new(self.workers));
+        let runtime = Arc::new(runtime);
         let parts = Parts {
-            runtime: Arc::new(runtime),
+            runtime: Arc::clone(&runtime),
             records: (0..self.workers).map(|_| recorder.queue()).collect(),
             metrics: Arc::clone(&metrics),
             entropy: Arc::new(SystemEntropy),
@@ -165,6 +166,7 @@ impl Setup {
         Ok(Bed {
             address: gateway.addresses()[0],
             gateway,
+            _runtime: runtime,
             records,
             recorder,
             metrics,
@@ -182,6 +184,8 @@ impl Setup {
 pub(super) struct Bed {
     pub(super) address: SocketAddr,
     pub(super) gateway: Gateway,
+    /// Held to the end, as whoever starts a gateway does: taking its thousands of shards down is slow.
+    _runtime: Arc<Runtime>,
     pub(super) records: mpsc::UnboundedReceiver<CallRecord>,
     pub(super) recorder: Recorder,
     pub(super) metrics: Arc<Metrics>,

@@ -148,7 +148,7 @@ async fn a_client_that_leaves_is_recorded_and_its_upstream_let_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_client_is_told_or_cut_off() {
     let upstream = Upstream::echo().await;
-    let mut setup = Setup::before(&[upstream.address]).timeouts(1_000, 1_000, 100);
+    let mut setup = Setup::before(&[upstream.address]).timeouts(1_000, 1_000, 300);
     setup.settings.times.head = Duration::from_millis(150);
     setup.settings.times.idle = Duration::from_millis(400);
     let bed = setup.start();

@@ -51,7 +51,11 @@ async fn caps_on_connections_hold() {
     assert!(Wire::connect(bed.address).await.is_closed().await);
     assert_eq!(bed.metrics.connections_refused.get(), 1);
     held.clear();
-    eventually(|| bed.metrics.level(|worker| worker.connections.get()) == 0).await;
+    eventually(|| {
+        let accepted = bed.metrics.sum(|worker| worker.accepted.get());
+        accepted == 2 && bed.metrics.level(|worker| worker.connections.get()) == 0
+    })
+    .await;
     let mut third = Wire::connect(bed.address).await;
     third.send(&get("/nowhere", "")).await;
     assert_eq!(third.receive(false).await.unwrap().status(), 404);
@@ -114,6 +118,7 @@ async fn a_drain_has_an_end() {
     let drained = bed.gateway.drain(Duration::from_millis(100)).await;
     assert_eq!(drained.cut_off, 1);
     assert!(busy.is_closed().await);
+    assert_eq!(bed.metrics.level(|worker| worker.connections.get()), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
