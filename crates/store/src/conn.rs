@@ -21,6 +21,8 @@ use crate::row::Row;
 pub(crate) const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long one statement may take; Postgres ends it by itself a little earlier.
 const STATEMENT: Duration = Duration::from_secs(30);
+/// Statements with more bound values are bulks of changing size: preparing them for reuse would only fill memory.
+const REUSED: usize = 100;
 /// How long a statement waits for a lock.
 const LOCK: Duration = Duration::from_secs(5);
 
@@ -253,8 +255,10 @@ macro_rules! run {
         match $conn {
             Conn::Postgres(tx) => {
                 let (sql, values) = $statement.build_sqlx(PostgresQueryBuilder);
+                let reused = values.0.0.len() <= REUSED;
                 bounded(
                     sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), values)
+                        .persistent(reused)
                         .map(Row::Postgres)
                         .$method(&mut **tx),
                 )
@@ -262,8 +266,10 @@ macro_rules! run {
             }
             Conn::Sqlite(tx) => {
                 let (sql, values) = $statement.build_sqlx(SqliteQueryBuilder);
+                let reused = values.0.0.len() <= REUSED;
                 bounded(
                     sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), values)
+                        .persistent(reused)
                         .map(Row::Sqlite)
                         .$method(&mut **tx),
                 )
@@ -322,12 +328,14 @@ impl Conn {
         match self {
             Self::Postgres(tx) => {
                 let (sql, values) = statement.build_sqlx(PostgresQueryBuilder);
-                let query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), values);
+                let reused = values.0.0.len() <= REUSED;
+                let query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), values).persistent(reused);
                 Ok(bounded(query.execute(&mut **tx)).await?.rows_affected())
             }
             Self::Sqlite(tx) => {
                 let (sql, values) = statement.build_sqlx(SqliteQueryBuilder);
-                let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), values);
+                let reused = values.0.0.len() <= REUSED;
+                let query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(sql), values).persistent(reused);
                 Ok(bounded(query.execute(&mut **tx)).await?.rows_affected())
             }
         }

@@ -73,23 +73,34 @@ impl Store {
             migrations: migration_names(),
         };
         lines.line(&header).await?;
-        for target in [Target::Control, Target::Traffic] {
-            let mut tx = match target {
-                Target::Control => self.read(Scope::System).await?,
-                Target::Traffic => self.traffic_tx(Scope::System, Access::Read).await?,
+        let mut control = self.read(Scope::System).await?;
+        dialect::lift_timeouts(&mut control.conn).await?;
+        // SQLite has traffic in a file of its own; on Postgres both are one state of one schema.
+        let mut traffic = match &self.files {
+            Some(_) => Some(self.traffic_tx(Scope::System, Access::Read).await?),
+            None => None,
+        };
+        for table in TABLES.iter().filter(|table| options.include(table)) {
+            let tx = match (table.target, &mut traffic) {
+                (Target::Traffic, Some(traffic)) => traffic,
+                _ => &mut control,
             };
-            dialect::lift_timeouts(&mut tx.conn).await?;
-            for table in TABLES.iter().filter(|table| table.target == target) {
-                if table.archived == Archived::Always || (table.archived == Archived::Calls && options.calls)
-                {
-                    write_table(&mut tx, table, &mut lines).await?;
-                }
-            }
+            write_table(tx, table, &mut lines).await?;
         }
         let rows = lines.rows;
         lines.line(&EndLine { rows }).await?;
         lines.finish().await?;
         Ok(rows)
+    }
+}
+
+impl BackupOptions {
+    fn include(self, table: &Table) -> bool {
+        match table.archived {
+            Archived::Always => true,
+            Archived::Calls => self.calls,
+            Archived::Never => false,
+        }
     }
 }
 

@@ -50,7 +50,9 @@ store_test! {
         again.id = id();
         let error = begin().await.unwrap().subscriptions().insert(&again).await.unwrap_err();
         assert_eq!(error.rule(), Some(Rule::LiveSubscription));
-        let error = begin().await.unwrap().teams().insert(&world.team).await.unwrap_err();
+        let mut twin = world.team.clone();
+        twin.slug = "other".parse().unwrap();
+        let error = begin().await.unwrap().teams().insert(&twin).await.unwrap_err();
         assert_eq!(error.rule(), Some(Rule::PrimaryKey));
 
         let mut lost = world.application.clone();
