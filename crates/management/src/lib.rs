@@ -13,6 +13,7 @@ mod filters;
 mod input;
 mod operation;
 mod output;
+mod refusals;
 mod router;
 mod routes;
 mod schema;

@@ -10,7 +10,7 @@ use gatewright_control::Control;
 use gatewright_webkit::authorized::{Authorized, Public, SignedIn};
 use gatewright_webkit::entity_tag::Expected;
 use gatewright_webkit::path::{At, PathParts};
-use gatewright_webkit::problem::{MEDIA_TYPE, Problem};
+use gatewright_webkit::problem::Problem;
 use gatewright_webkit::query::{INVALID_QUERY, Listing, Query};
 use gatewright_webkit::routes::{Access, Arguments, Routes};
 use gatewright_webkit::rules::Bounds;
@@ -20,15 +20,15 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Content, HeaderBuilder, RefOr, Required};
+use utoipa::openapi::{Content, HeaderBuilder, Required};
 
 use crate::answer::Answer;
 use crate::filters::Filter;
 use crate::input::{Field, INVALID_FIELDS, Json};
+use crate::refusals;
 use crate::router::{ManagementSettings, PREFIX};
-use crate::schema::{ObjectShape, Presence, Schemas, Shape, integer, text};
+use crate::schema::{Schemas, Shape, integer, text};
 
 /// The name of the security scheme in the description.
 pub(crate) const BEARER: &str = "token";
@@ -356,7 +356,7 @@ impl Api {
             .request_body(sketch.body.take())
             .response(answer.status.as_str().to_owned(), success(answer));
         for (status, codes) in &sketch.refusals {
-            operation = operation.response(status.to_string(), refusal(sketch.schemas, codes));
+            operation = operation.response(status.to_string(), refusals::response(sketch.schemas, codes));
         }
         secured(operation, T::ACCESS).build()
     }
@@ -428,87 +428,6 @@ fn success(answer: crate::answer::Described) -> Response {
         );
     }
     response.build()
-}
-
-fn refusal(schemas: &mut Schemas, codes: &[&'static str]) -> Response {
-    let problem = ProblemBody::schema(schemas);
-    let code = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(codes.iter().copied()));
-    let narrowed = ObjectBuilder::new().property("code", RefOr::from(code));
-    let schema = AllOfBuilder::new().item(problem).item(narrowed);
-    let content = Content::new(Some(RefOr::from(schema)));
-    ResponseBuilder::new()
-        .description(codes.join(", "))
-        .content(MEDIA_TYPE, content)
-        .build()
-}
-
-/// A problem, for the description; it is written by webkit.
-struct ProblemBody;
-
-impl Shape for ProblemBody {
-    fn schema(schemas: &mut Schemas) -> RefOr<utoipa::openapi::schema::Schema> {
-        schemas.named("Problem", |schemas| {
-            ObjectShape::new(schemas, "Why a request was refused (RFC 9457).")
-                .member::<String>("type", "urn:gatewright:problem: and the code.", Presence::Always)
-                .member::<String>("code", "Stable, for programs.", Presence::Always)
-                .member::<String>("title", "The code as words.", Presence::Always)
-                .member::<u16>("status", "The HTTP status.", Presence::Always)
-                .member::<String>(
-                    "detail",
-                    "What is wrong and what to do about it.",
-                    Presence::Always,
-                )
-                .member::<String>("instance", "The request id.", Presence::Always)
-                .member::<Vec<FieldFault>>("errors", "The faults of the fields.", Presence::Sometimes)
-                .member::<String>("state", "The state that does not allow it.", Presence::Sometimes)
-                .member::<Vec<String>>(
-                    "allowed",
-                    "The states that can be reached instead.",
-                    Presence::Sometimes,
-                )
-                .member::<String>("field", "The field that clashes.", Presence::Sometimes)
-                .member::<String>(
-                    "existing",
-                    "The id of what is there already.",
-                    Presence::Sometimes,
-                )
-                .member::<Vec<crate::routes::FindingShape>>(
-                    "findings",
-                    "What is wrong with the document.",
-                    Presence::Sometimes,
-                )
-                .member::<String>(
-                    "permission",
-                    "The permission that is missing.",
-                    Presence::Sometimes,
-                )
-                .build()
-        })
-    }
-}
-
-struct FieldFault;
-
-impl Shape for FieldFault {
-    fn schema(schemas: &mut Schemas) -> RefOr<utoipa::openapi::schema::Schema> {
-        schemas.named("FieldError", |schemas| {
-            ObjectShape::new(schemas, "One fault of one field.")
-                .member::<String>(
-                    "pointer",
-                    "JSON pointer into the body, or / and the parameter's name.",
-                    Presence::Always,
-                )
-                .member::<String>("code", "Stable, for programs.", Presence::Always)
-                .member::<String>(
-                    "message",
-                    "Names the rule and the fix; reads on from the field's name.",
-                    Presence::Always,
-                )
-                .build()
-        })
-    }
 }
 
 /// Bounds of one kind of route, for the settings.

@@ -13,11 +13,13 @@ use gatewright_webkit::routes::Entry;
 use gatewright_webkit::rules::{Bounds, no_such_method, no_such_path, of_panic};
 use http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::path::Paths;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, License, OpenApiBuilder};
 
 use crate::operation::{Api, BEARER, bounds};
 use crate::routes;
+use crate::schema::Schemas;
 
 /// Where the API stands.
 pub(crate) const PREFIX: &str = "/api/v1";
@@ -47,7 +49,7 @@ impl Default for ManagementSettings {
 pub fn router(control: Control, settings: ManagementSettings) -> Router {
     let ids = settings.request_ids.clone();
     let api = routes::all(Api::new(settings));
-    let (routes, description) = (api.routes, describe(api.paths, api.schemas.into_map()));
+    let (routes, description) = (api.routes, describe(api.paths, api.schemas));
     let description: Arc<str> = description.into();
     routes
         .into_router(control)
@@ -66,7 +68,7 @@ pub fn router(control: Control, settings: ManagementSettings) -> Router {
 #[must_use]
 pub fn openapi() -> String {
     let api = routes::all(Api::new(ManagementSettings::default()));
-    describe(api.paths, api.schemas.into_map())
+    describe(api.paths, api.schemas)
 }
 
 /// Every route with the one who may call it, in the order of the list.
@@ -78,10 +80,7 @@ pub fn routes_with_access() -> Vec<Entry> {
         .to_vec()
 }
 
-fn describe(
-    paths: utoipa::openapi::path::Paths,
-    schemas: std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>>,
-) -> String {
+fn describe(paths: Paths, schemas: Schemas) -> String {
     let mut license = License::new("Apache-2.0");
     license.identifier = Some("Apache-2.0".to_owned());
     let info = InfoBuilder::new()
@@ -92,7 +91,8 @@ fn describe(
         ))
         .license(Some(license));
     let mut components = Components::new();
-    components.schemas = schemas;
+    components.schemas = schemas.schemas;
+    components.responses = schemas.refusals;
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("gwm_…")

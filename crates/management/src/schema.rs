@@ -7,11 +7,14 @@ use serde_json::Value;
 use utoipa::openapi::schema::{
     Array, KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
-use utoipa::openapi::{Ref, RefOr};
+use utoipa::openapi::{Ref, RefOr, Response};
 
-/// The named schemas of the description.
+/// What the operations of the description refer to.
 #[derive(Default)]
-pub(crate) struct Schemas(BTreeMap<String, RefOr<Schema>>);
+pub(crate) struct Schemas {
+    pub(crate) schemas: BTreeMap<String, RefOr<Schema>>,
+    pub(crate) refusals: BTreeMap<String, RefOr<Response>>,
+}
 
 impl Schemas {
     /// A reference to a named schema, which is made when it is first asked for.
@@ -20,18 +23,20 @@ impl Schemas {
         name: &str,
         make: impl FnOnce(&mut Self) -> RefOr<Schema>,
     ) -> RefOr<Schema> {
-        if !self.0.contains_key(name) {
+        if !self.schemas.contains_key(name) {
             // The place is taken first, so that a type may hold itself.
-            self.0
+            self.schemas
                 .insert(name.to_owned(), RefOr::T(Schema::Object(Object::new())));
             let made = make(self);
-            self.0.insert(name.to_owned(), made);
+            self.schemas.insert(name.to_owned(), made);
         }
         RefOr::Ref(Ref::from_schema_name(name))
     }
 
-    pub(crate) fn into_map(self) -> BTreeMap<String, RefOr<Schema>> {
-        self.0
+    /// A reference to a refusal.
+    pub(crate) fn refusal(&mut self, name: &str, response: Response) -> RefOr<Response> {
+        self.refusals.insert(name.to_owned(), RefOr::T(response));
+        RefOr::Ref(Ref::from_response_name(name))
     }
 }
 

@@ -79,9 +79,12 @@ fn every_reference_leads_somewhere() {
 
 #[test]
 fn problems_name_their_codes() {
-    let publish = description()["paths"]["/api/v1/apis/{api}/versions/{version}/publish"]["post"].clone();
-    let codes = &publish["responses"]["409"]["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]
-        ["code"]["enum"];
+    let root = description();
+    let publish = &root["paths"]["/api/v1/apis/{api}/versions/{version}/publish"]["post"];
+    let refusal = publish["responses"]["409"]["$ref"].as_str().unwrap();
+    let refusal = root.pointer(refusal.strip_prefix('#').unwrap()).unwrap();
+    let schema = &refusal["content"]["application/problem+json"]["schema"];
+    let codes = &schema["allOf"][1]["properties"]["code"]["enum"];
     assert!(
         codes.as_array().unwrap().contains(&"no_upstream".into()),
         "{codes}"
@@ -105,4 +108,105 @@ async fn we_can_import_our_own_description() {
         "{}",
         imported["findings"]
     );
+}
+
+/// Every member of a real answer is described, and every described member that
+/// is always there is in the answer, down to the innermost object.
+fn assert_described(value: &Value, schema: &Value, root: &Value, place: &str) {
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => root.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+        None => schema["oneOf"]
+            .get(0)
+            .filter(|_| value.is_object())
+            .unwrap_or(schema),
+    };
+    if schema["$ref"].is_string() {
+        return assert_described(value, schema, root, place);
+    }
+    match value {
+        Value::Array(items) if schema["items"].is_object() => {
+            for item in items {
+                assert_described(item, &schema["items"], root, &format!("{place}[]"));
+            }
+        }
+        Value::Object(members) if schema["properties"].is_object() => {
+            let described = schema["properties"].as_object().unwrap();
+            for (name, member) in members {
+                let place = format!("{place}.{name}");
+                let schema = described
+                    .get(name)
+                    .unwrap_or_else(|| panic!("{place} is not described"));
+                assert_described(member, schema, root, &place);
+            }
+            for name in schema["required"].as_array().unwrap() {
+                assert!(
+                    members.contains_key(name.as_str().unwrap()),
+                    "{place}: {name} is missing"
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn real_answers_look_as_described() {
+    let api = super::Fixture::new().await;
+    api.import("shop").await;
+    let limits = serde_json::json!([{"kind": "rate", "amount": 5, "window": "1m", "burst": 2}]);
+    let plan = serde_json::json!({"name": "p", "slug": "p", "versions": ["v1"], "limits": limits});
+    api.post("/apis/shop/plans", plan)
+        .await
+        .expect(http::StatusCode::CREATED);
+    api.post("/applications", serde_json::json!({"name": "App"}))
+        .await
+        .expect(http::StatusCode::CREATED);
+    let key = serde_json::json!({"kind": "api_key"});
+    api.post("/applications/app/credentials", key)
+        .await
+        .expect(http::StatusCode::CREATED);
+    let root = description();
+    for (path, template) in [
+        ("/apis", "/apis"),
+        ("/apis/shop/versions", "/apis/{api}/versions"),
+        ("/apis/shop/versions/v1", "/apis/{api}/versions/{version}"),
+        (
+            "/apis/shop/versions/v1/operations",
+            "/apis/{api}/versions/{version}/operations",
+        ),
+        (
+            "/apis/shop/versions/v1/revisions",
+            "/apis/{api}/versions/{version}/revisions",
+        ),
+        (
+            "/apis/shop/versions/v1/upstream",
+            "/apis/{api}/versions/{version}/upstream",
+        ),
+        (
+            "/apis/shop/versions/v1/publish-check",
+            "/apis/{api}/versions/{version}/publish-check",
+        ),
+        ("/apis/shop/plans", "/apis/{api}/plans"),
+        ("/applications", "/applications"),
+        (
+            "/applications/app/credentials",
+            "/applications/{application}/credentials",
+        ),
+        ("/audit-events", "/audit-events"),
+        ("/audit-chain", "/audit-chain"),
+        ("/tenants", "/tenants"),
+        ("/teams", "/teams"),
+        ("/users", "/users"),
+        ("/members", "/members"),
+        ("/roles", "/roles"),
+        ("/tokens", "/tokens"),
+        ("/whoami", "/whoami"),
+    ] {
+        let answer = api.get(path).await.expect(http::StatusCode::OK);
+        assert_ne!(answer["items"], serde_json::json!([]), "{path} proves nothing");
+        let operation = &root["paths"][format!("/api/v1{template}")]["get"];
+        let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+        assert!(schema.is_object(), "{template}");
+        assert_described(&answer, schema, &root, template);
+    }
 }
