@@ -200,3 +200,106 @@ async fn forget_traffic(control: &Control, keep: Keep) -> Result<Progress, JobEr
     }
     Ok(Progress::More)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use gatewright_control::control::{Parts, PublicUrls};
+    use gatewright_control::fetch::Fetcher;
+    use gatewright_coordination::notice::{Loudness, Notices};
+    use gatewright_model::address::AddressPolicy;
+    use gatewright_model::keys::MasterKey;
+    use gatewright_model::time::{Clock, SystemEntropy, Timestamp};
+    use gatewright_store::{Database, GatewayNode, NodeState, Store, StoreSettings};
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+    const KEEP: Keep = Keep {
+        calls: DAY,
+        usage: DAY,
+    };
+
+    #[derive(Debug)]
+    struct Hand(AtomicI64);
+
+    impl Hand {
+        fn turn(&self, by: Duration) {
+            let millis = i64::try_from(by.as_millis()).unwrap();
+            self.0.fetch_add(millis, Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    async fn prepared() -> (tempfile::TempDir, Arc<Hand>, Control) {
+        let home = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hand(AtomicI64::new(1_800_000_000_000)));
+        let store = Store::open(StoreSettings {
+            database: Database::sqlite_in(home.path()),
+            entropy: Arc::new(SystemEntropy),
+        })
+        .await
+        .unwrap();
+        store.migrate(clock.now()).await.unwrap();
+        let control = Control::new(Parts {
+            store,
+            notices: Notices::in_process(Loudness::Muted),
+            clock: Arc::clone(&clock) as _,
+            entropy: Arc::new(SystemEntropy),
+            master_key: MasterKey::generate(&SystemEntropy),
+            fetcher: Fetcher::new(AddressPolicy {
+                private: false,
+                allow: Vec::new(),
+            }),
+            urls: PublicUrls {
+                gateway: "http://127.0.0.1:8000".to_owned(),
+                portal: "http://127.0.0.1:8002".to_owned(),
+            },
+            local_gateway: None,
+        });
+        control.prepare().await.unwrap().unwrap();
+        (home, clock, control)
+    }
+
+    #[tokio::test]
+    async fn every_job_can_be_done_again() {
+        let (_home, _clock, control) = prepared().await;
+        for job in Job::ALL.into_iter().chain(Job::ALL) {
+            let progress = job.run(&control, KEEP).await;
+            assert_eq!(progress.unwrap(), Progress::Done, "{}", job.name());
+        }
+    }
+
+    #[tokio::test]
+    async fn silent_nodes_are_forgotten_after_a_week() {
+        let (_home, clock, control) = prepared().await;
+        let node = GatewayNode {
+            id: "node_01kagn8dhte5m8shq7wrq21b8p".parse().unwrap(),
+            name: "one".to_owned(),
+            version: "1".to_owned(),
+            roles: vec!["gateway".to_owned()],
+            state: NodeState::Serving,
+            applied_seq: 1,
+            applied_delta_seq: 1,
+            problem: None,
+            started_at: clock.now(),
+            last_seen_at: clock.now(),
+        };
+        let mut tx = control.store().begin(Scope::System).await.unwrap();
+        tx.nodes().report(&node).await.unwrap();
+        tx.commit(clock.now()).await.unwrap();
+        for (wait, left) in [(6 * DAY, true), (2 * DAY, false)] {
+            clock.turn(wait);
+            Job::Nodes.run(&control, KEEP).await.unwrap();
+            let mut tx = control.store().read(Scope::System).await.unwrap();
+            assert_eq!(tx.nodes().find(node.id).await.unwrap().is_some(), left);
+        }
+    }
+}
