@@ -138,7 +138,7 @@ pub(crate) async fn open(
         api_id: api.id,
         subject,
         state: ApprovalState::Open,
-        requested_by: caller.user_id,
+        requested_by: caller.author(),
         note,
         due_at: now.plus(DUE_AFTER),
         decided_by: None,
@@ -193,7 +193,7 @@ async fn settle(
 ) -> Result<Approval> {
     let now = control.now();
     approval.state = approval.state.after(verb)?;
-    approval.decided_by = caller.user_id;
+    approval.decided_by = caller.author();
     approval.decided_at = Some(now);
     approval.comment = comment;
     let approval = tx.approvals().update(&approval).await?;
@@ -261,7 +261,7 @@ async fn carry_out(control: &Control, tx: &mut Tx, caller: &Caller, approval: &A
             }
             let api = tx
                 .apis()
-                .find(version.api_id)
+                .lock(version.api_id)
                 .await?
                 .ok_or(Error::missing("api"))?;
             let transition = if approved {

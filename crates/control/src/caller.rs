@@ -18,6 +18,8 @@ pub struct Caller {
     pub user_id: Option<UserId>,
     /// The token that speaks for the person.
     pub token_id: Option<TokenId>,
+    /// Whether the person belongs to another tenant: a platform admin who acts here.
+    pub visiting: bool,
     /// Whether the person runs the installation.
     pub platform_admin: bool,
     /// What is allowed.
@@ -39,11 +41,19 @@ impl Caller {
             tenant_slug,
             user_id: None,
             token_id: None,
+            visiting: false,
             platform_admin: true,
             rights,
             source,
             request_id: None,
         }
+    }
+
+    /// The person as a thing of this tenant may name it: who visits from another
+    /// tenant is named in the audit trail alone.
+    #[must_use]
+    pub const fn author(&self) -> Option<UserId> {
+        if self.visiting { None } else { self.user_id }
     }
 
     /// The same caller as the audit trail names it.

@@ -1,6 +1,7 @@
 //! What every use case shares: the store, the announcer of changes, time,
 //! randomness, keys, and the public addresses.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct Parts {
     pub fetcher: Fetcher,
     /// Public addresses.
     pub urls: PublicUrls,
+    /// Where this process listens itself: no upstream may lead there.
+    pub own_listeners: Vec<SocketAddr>,
     /// The change up to which the gateway of this same process knows everything, when it runs one.
     pub local_gateway: Option<watch::Receiver<i64>>,
 }
@@ -133,10 +136,15 @@ impl Control {
 
     /// The change is permanent already: a gateway that is slow or gone does not take it back.
     async fn wait_for_local_gateway(&self, seq: i64) {
-        let Some(mut known) = self.parts.local_gateway.clone() else { return };
+        let Some(mut known) = self.parts.local_gateway.clone() else {
+            return;
+        };
         let follows = known.wait_for(|known| *known >= seq);
         if tokio::time::timeout(LOCAL_FOLLOWS, follows).await.is_err() {
-            tracing::debug!(change.seq = seq, "the gateway of this process has not caught up yet");
+            tracing::debug!(
+                change.seq = seq,
+                "the gateway of this process has not caught up yet"
+            );
         }
     }
 }

@@ -331,7 +331,7 @@ fn make(
         replaced_by: None,
         last_used_at: None,
         revoked_reason: None,
-        created_by: caller.user_id,
+        created_by: caller.author(),
         created_at: now,
         updated_at: now,
         row_version: 1,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatewright_model::api::{Api, ApiVersion, Deprecation, VersionState, VersionVerb};
 use gatewright_model::approval::{ApprovalSubject, ApprovalVerb};
-use gatewright_model::consumer::{SubscriptionState, SubscriptionVerb};
+use gatewright_model::consumer::SubscriptionState;
 use gatewright_model::id::{ApiId, VersionId};
 use gatewright_model::invalid::Invalid;
 use gatewright_model::permission::Permission;
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::versions::{Versions, find, load_view, operations_of};
 use crate::views::{Missing, PublishCheck, VersionView};
-use crate::{approvals, outbox_entry, snapshot, tenants};
+use crate::{approvals, outbox_entry, snapshot, subscriptions, tenants};
 
 /// How long after its retirement a version can be brought back.
 const UNRETIRE_WITHIN: Duration = Duration::from_secs(30 * 86_400);
@@ -395,7 +395,7 @@ async fn close_ungranted(
     let now = gone.updated_at;
     let versions = tx.versions().of_api(api.id).await?;
     let plans = tx.plans().of_api(api.id).await?;
-    for mut subscription in tx.subscriptions().live_of_api(api.id).await? {
+    for subscription in tx.subscriptions().live_of_api(api.id).await? {
         let plan = plans.iter().find(|plan| plan.id == subscription.plan_id);
         let reaches = plan.is_some_and(|plan| {
             versions.iter().any(|version| {
@@ -413,24 +413,9 @@ async fn close_ungranted(
         if reaches || !covered_gone {
             continue;
         }
-        if subscription.state == SubscriptionState::Pending {
-            let subject = ApprovalSubject::Subscription(subscription.id);
-            approvals::settle_open(control, tx, caller, subject, ApprovalVerb::Cancel, None).await?;
-        }
-        subscription.state = subscription.state.after(SubscriptionVerb::Close)?;
-        subscription.reason = Remark::parse(&format!("version {} is no longer served", gone.label)).ok();
-        subscription.updated_at = now;
-        tx.subscriptions().update(&subscription).await?;
-        tx.touch_subscription(subscription.id);
-        let details = json!({ "version": gone.id, "reason": subscription.reason });
-        tx.audit(entry(
-            caller,
-            now,
-            "subscription.close",
-            "subscription",
-            subscription.id,
-            details,
-        ));
+        let reason = Remark::parse(&format!("version {} is no longer served", gone.label)).ok();
+        let verb = subscriptions::final_verb(subscription.state);
+        subscriptions::end_at(control, tx, caller, subscription, verb, reason, now).await?;
     }
     Ok(())
 }

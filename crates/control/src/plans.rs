@@ -1,6 +1,5 @@
 //! Plans of an API and the versions of their limits.
 
-use gatewright_model::consumer::SubscriptionVerb;
 use gatewright_model::id::{ApiId, LimitId, PlanId};
 use gatewright_model::invalid::Invalid;
 use gatewright_model::limit::Limit;
@@ -318,15 +317,8 @@ async fn one_keyless(tx: &mut Tx, plan: &Plan) -> Result<()> {
 async fn close_subscriptions(control: &Control, tx: &mut Tx, caller: &Caller, plan: &Plan) -> Result<()> {
     let reason = Remark::parse(&format!("the plan {} was closed", plan.slug)).ok();
     for subscription in tx.subscriptions().live_of_plan(plan.id).await? {
-        subscriptions::end(
-            control,
-            tx,
-            caller,
-            subscription,
-            SubscriptionVerb::Close,
-            reason.clone(),
-        )
-        .await?;
+        let verb = subscriptions::final_verb(subscription.state);
+        subscriptions::end(control, tx, caller, subscription, verb, reason.clone()).await?;
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ impl Control {
         }
         let api = tx
             .apis()
-            .find(version.api_id)
+            .lock(version.api_id)
             .await?
             .ok_or(Error::missing("api"))?;
         lifecycle::apply(self, &mut tx, &caller, &api, version, Transition::Retire).await?;
@@ -109,7 +109,7 @@ impl Control {
             SubscriptionState::Closing if passed(subscription.closing_at) => {
                 (SubscriptionVerb::Close, "its closing date came")
             }
-            SubscriptionState::Active | SubscriptionState::Suspended if passed(subscription.ends_at) => {
+            SubscriptionState::Active if passed(subscription.ends_at) => {
                 (SubscriptionVerb::Expire, "its term ended")
             }
             _ => return Ok(false),
@@ -137,8 +137,7 @@ impl Control {
             CredentialState::Rotating if passed(credential.grace_until) => {
                 (CredentialVerb::Revoke, Some("its grace ended"))
             }
-            CredentialState::Revoked | CredentialState::Expired => return Ok(false),
-            _ if passed(credential.expires_at) => (CredentialVerb::Expire, None),
+            CredentialState::Active if passed(credential.expires_at) => (CredentialVerb::Expire, None),
             CredentialState::Scheduled if passed(credential.not_before) => (CredentialVerb::Start, None),
             _ => return Ok(false),
         };

@@ -363,7 +363,7 @@ fn build(
         reason: None,
         ends_at: None,
         closing_at: None,
-        created_by: caller.user_id,
+        created_by: caller.author(),
         created_at: now,
         updated_at: now,
         row_version: 1,
@@ -396,22 +396,42 @@ pub(crate) async fn decide(
         .map(|_| ())
 }
 
+/// The move that ends a live subscription from the provider's side: what was never granted is rejected.
+pub(crate) const fn final_verb(state: SubscriptionState) -> SubscriptionVerb {
+    match state {
+        SubscriptionState::Pending => SubscriptionVerb::Reject,
+        _ => SubscriptionVerb::Close,
+    }
+}
+
 /// Moves a subscription inside of a transaction that somebody else commits.
 pub(crate) async fn end(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    subscription: Subscription,
+    verb: SubscriptionVerb,
+    reason: Option<Remark>,
+) -> Result<Subscription> {
+    end_at(control, tx, caller, subscription, verb, reason, control.now()).await
+}
+
+/// The same at a time that other rows of the transaction carry too.
+pub(crate) async fn end_at(
     control: &Control,
     tx: &mut Tx,
     caller: &Caller,
     mut subscription: Subscription,
     verb: SubscriptionVerb,
     reason: Option<Remark>,
+    now: Timestamp,
 ) -> Result<Subscription> {
-    let now = control.now();
     let before = subscription.state;
     subscription.state = before.after(verb)?;
     subscription.reason = reason;
     subscription.updated_at = now;
     if before == SubscriptionState::Pending
-        && matches!(verb, SubscriptionVerb::Withdraw | SubscriptionVerb::Close)
+        && matches!(verb, SubscriptionVerb::Withdraw | SubscriptionVerb::Reject)
     {
         let subject = ApprovalSubject::Subscription(subscription.id);
         approvals::settle_open(control, tx, caller, subject, ApprovalVerb::Cancel, None).await?;

@@ -97,6 +97,7 @@ impl Tenants<'_> {
         let inside = Caller {
             tenant_id: tenant.id,
             tenant_slug: tenant.slug.clone(),
+            visiting: true,
             ..caller.clone()
         };
         tx.audit(entry(
@@ -258,6 +259,7 @@ fn administered(caller: &Caller, tenant: &Tenant) -> Result<Caller> {
     Ok(Caller {
         tenant_id: tenant.id,
         tenant_slug: tenant.slug.clone(),
+        visiting: true,
         ..caller.clone()
     })
 }

@@ -110,6 +110,7 @@ impl Tokens<'_> {
             tenant_slug: target.slug,
             user_id: Some(user.id),
             token_id: Some(token.id),
+            visiting: user.tenant_id != target.id,
             platform_admin: user.platform_admin,
             rights,
             source,
@@ -157,7 +158,7 @@ impl Tokens<'_> {
             return Err(Error::Forbidden { permission: *lacking });
         }
         let user = caller
-            .user_id
+            .author()
             .ok_or_else(|| Error::guard("no_user", "a token belongs to a person"))?;
         let mut tx = self.0.begin(caller).await?;
         // A narrowed caller passes its own ceiling on, or a narrow token could make itself a wide one.

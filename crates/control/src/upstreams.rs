@@ -1,5 +1,7 @@
 //! Where the calls of a version go.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use gatewright_model::address::{AddressClass, AddressPolicy};
 use gatewright_model::api::{ApiVersion, Upstream, VersionState};
 use gatewright_model::id::ApiId;
@@ -82,7 +84,7 @@ pub(crate) async fn store(
     upstream: &Upstream,
 ) -> Result<()> {
     let tenant = tenants::own(tx, caller).await?;
-    check(upstream, &address_policy(&tenant))?;
+    check(upstream, &address_policy(&tenant), &control.parts.own_listeners)?;
     tx.upstreams().put(version.id, upstream).await?;
     let targets: Vec<_> = upstream
         .targets
@@ -115,7 +117,7 @@ pub(crate) fn address_policy(tenant: &Tenant) -> AddressPolicy {
     }
 }
 
-fn check(upstream: &Upstream, policy: &AddressPolicy) -> Result<()> {
+fn check(upstream: &Upstream, policy: &AddressPolicy, own: &[SocketAddr]) -> Result<()> {
     let mut errors = FieldErrors::default();
     if upstream.targets.is_empty() || upstream.targets.len() > MAX_TARGETS {
         errors.add(
@@ -126,7 +128,7 @@ fn check(upstream: &Upstream, policy: &AddressPolicy) -> Result<()> {
     for (index, target) in upstream.targets.iter().enumerate() {
         errors.take(
             &format!("/targets/{index}/url"),
-            check_target(&target.url).and_then(|()| permitted(&target.url, policy)),
+            check_target(&target.url).and_then(|()| permitted(&target.url, policy, own)),
         );
         if target.weight > MAX_WEIGHT {
             errors.add(
@@ -174,12 +176,22 @@ pub(crate) fn check_target(url: &Url) -> std::result::Result<(), Invalid> {
 
 /// Addresses written as numbers are judged here; names are judged at the
 /// gateway, on the address that they resolve to at the time of the call.
-fn permitted(url: &Url, policy: &AddressPolicy) -> std::result::Result<(), Invalid> {
-    let address = match url.host() {
+fn permitted(url: &Url, policy: &AddressPolicy, own: &[SocketAddr]) -> std::result::Result<(), Invalid> {
+    let address: IpAddr = match url.host() {
         Some(Host::Ipv4(address)) => address.into(),
         Some(Host::Ipv6(address)) => address.into(),
+        Some(Host::Domain("localhost")) => Ipv4Addr::LOCALHOST.into(),
         _ => return Ok(()),
     };
+    let same_place = |listener: &SocketAddr| {
+        let both_local =
+            address.is_loopback() && (listener.ip().is_loopback() || listener.ip().is_unspecified());
+        url.port_or_known_default() == Some(listener.port()) && (listener.ip() == address || both_local)
+    };
+    if own.iter().any(same_place) {
+        let rule = "must not be an address of Gatewright itself: calls would go round in a circle";
+        return Err(Invalid::new("own_address", rule));
+    }
     if policy.permits(address) {
         return Ok(());
     }
@@ -213,13 +225,12 @@ mod tests {
     }
 
     fn code(upstream: &Upstream, private: bool) -> String {
-        match check(
-            upstream,
-            &AddressPolicy {
-                private,
-                allow: vec![],
-            },
-        ) {
+        let own = ["127.0.0.1:8000".parse().unwrap(), "[::]:8001".parse().unwrap()];
+        let policy = AddressPolicy {
+            private,
+            allow: vec![],
+        };
+        match check(upstream, &policy, &own) {
             Ok(()) => "ok".to_owned(),
             Err(Error::Invalid(errors)) => errors.as_slice()[0].code.to_string(),
             Err(other) => panic!("{other}"),
@@ -237,6 +248,14 @@ mod tests {
             code(&upstream("http://169.254.169.254/", 1), true),
             "address_forbidden"
         );
+        for own in [
+            "http://127.0.0.1:8000/",
+            "http://localhost:8000/x",
+            "http://[::1]:8001/",
+            "http://127.0.0.9:8001/",
+        ] {
+            assert_eq!(code(&upstream(own, 1), true), "own_address", "{own}");
+        }
         assert_eq!(code(&upstream("ftp://example.com/", 1), true), "invalid_target");
         assert_eq!(
             code(&upstream("http://u:p@example.com/", 1), true),

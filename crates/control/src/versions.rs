@@ -352,7 +352,7 @@ pub(crate) async fn store_document(
         document_bytes: document.raw.len() as u64,
         title: document.title,
         operation_count: u32::try_from(document.operations.len()).unwrap_or(u32::MAX),
-        created_by: caller.user_id,
+        created_by: caller.author(),
         created_at: now,
     };
     tx.revisions()

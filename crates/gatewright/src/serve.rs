@@ -104,6 +104,8 @@ impl Server {
             Content::Demo => Some(Shop::open(&base.config).await?),
         };
         let addresses = public_addresses(&base.config, gateway.as_ref(), &listeners)?;
+        let mut own_listeners = listeners.addresses();
+        own_listeners.extend(gateway.as_ref().and_then(GatewayRole::address));
         let watch = StoreWatch::new(base.store.clone());
         let status = Status::new(
             gateway.as_ref().map(|gateway| gateway.view().clone()),
@@ -117,7 +119,7 @@ impl Server {
             listeners.status.address,
         );
         let server = Self {
-            control: ControlPlane::new(addresses),
+            control: ControlPlane::new(addresses, own_listeners),
             last: CancellationToken::new(),
             base,
             gateway,

@@ -102,6 +102,7 @@ impl Fixture {
                 &"http://gw.test".parse().unwrap(),
                 &"http://portal.test".parse().unwrap(),
             ),
+            own_listeners: Vec::new(),
             local_gateway: None,
         });
         control.prepare().await.unwrap().unwrap();

@@ -125,11 +125,11 @@ words! {
 }
 
 machine! { SubscriptionState via SubscriptionVerb as "subscription" {
-    Pending: Activate => Active, Reject => Rejected, Withdraw => Withdrawn, Close => Closed;
+    Pending: Activate => Active, Reject => Rejected, Withdraw => Withdrawn;
     Active: Suspend => Suspended, BeginClosing => Closing, Close => Closed, Expire => Expired;
-    Suspended: Resume => Active, BeginClosing => Closing, Close => Closed, Expire => Expired;
+    Suspended: Resume => Active, BeginClosing => Closing, Close => Closed;
     Closing: Close => Closed;
-    Expired: Activate => Active, Close => Closed;
+    Expired: Activate => Active;
 }}
 
 impl SubscriptionState {
@@ -228,10 +228,10 @@ words! {
 }
 
 machine! { CredentialState via CredentialVerb as "credential" {
-    Scheduled: Start => Active, Revoke => Revoked, Expire => Expired;
+    Scheduled: Start => Active, Revoke => Revoked;
     Active: Rotate => Rotating, Disable => Disabled, Expire => Expired, Revoke => Revoked;
-    Rotating: Expire => Expired, Revoke => Revoked;
-    Disabled: Enable => Active, Expire => Expired, Revoke => Revoked;
+    Rotating: Revoke => Revoked;
+    Disabled: Enable => Active, Revoke => Revoked;
     Expired: Revoke => Revoked;
 }}
 
@@ -319,7 +319,7 @@ mod tests {
         let refused = SubscriptionState::Pending
             .after(SubscriptionVerb::Suspend)
             .unwrap_err();
-        assert_eq!(refused.allowed, ["active", "rejected", "withdrawn", "closed"]);
+        assert_eq!(refused.allowed, ["active", "rejected", "withdrawn"]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ words! {
 
 machine! { PlanState via PlanVerb as "plan" {
     Draft: Publish => Published;
-    Published: Deprecate => Deprecated, Close => Closed;
+    Published: Deprecate => Deprecated;
     Deprecated: Undeprecate => Published, Close => Closed;
 }}
 

@@ -159,12 +159,12 @@ impl Credentials<'_> {
     /// # Errors
     /// As for every read.
     pub async fn due(self, now: Timestamp, limit: u16) -> Result<Vec<Credential>, StoreError> {
-        use CredentialState::{Active, Disabled, Rotating, Scheduled};
+        use CredentialState::{Active, Rotating, Scheduled};
         let passed = |column: &'static str| Expr::col(column).lte(now.value());
         let any = Condition::any()
             .add(is("state", &Scheduled).and(passed("not_before")))
             .add(is("state", &Rotating).and(passed("grace_until")))
-            .add(is_in("state", &[Scheduled, Active, Rotating, Disabled]).and(passed("expires_at")));
+            .add(is("state", &Active).and(passed("expires_at")));
         let mut select = self.0.select::<Credential>();
         select
             .cond_where(any)

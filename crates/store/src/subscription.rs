@@ -152,8 +152,8 @@ impl Subscriptions<'_> {
     /// # Errors
     /// As for every read.
     pub async fn due_end(self, now: Timestamp, limit: u16) -> Result<Vec<Subscription>, StoreError> {
-        let states = [SubscriptionState::Active, SubscriptionState::Suspended];
-        self.due("ends_at", is_in("state", &states), now, limit).await
+        let active = is("state", &SubscriptionState::Active);
+        self.due("ends_at", active, now, limit).await
     }
 
     /// Closing subscriptions whose grace has ended, the longest overdue first.

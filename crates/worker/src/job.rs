@@ -262,6 +262,7 @@ mod tests {
                 gateway: "http://127.0.0.1:8000".to_owned(),
                 portal: "http://127.0.0.1:8002".to_owned(),
             },
+            own_listeners: Vec::new(),
             local_gateway: None,
         });
         control.prepare().await.unwrap().unwrap();

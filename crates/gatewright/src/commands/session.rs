@@ -67,6 +67,7 @@ impl Session {
                 gateway: "http://127.0.0.1:8000".to_owned(),
                 portal: "http://127.0.0.1:8002".to_owned(),
             },
+            own_listeners: Vec::new(),
             local_gateway: None,
         });
         prepare(&control).await?;

@@ -1,6 +1,7 @@
 //! The roles that need the store: the use cases with the management API, the
 //! portal and the worker over them. They open when the store has been reached.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
@@ -25,15 +26,17 @@ use crate::serve::surface::Surface;
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     addresses: Addresses,
+    own_listeners: Vec<SocketAddr>,
     management: Surface,
     use_cases: OnceLock<Control>,
 }
 
 impl ControlPlane {
     /// Nothing is open yet.
-    pub(crate) fn new(addresses: Addresses) -> Self {
+    pub(crate) fn new(addresses: Addresses, own_listeners: Vec<SocketAddr>) -> Self {
         Self {
             addresses,
+            own_listeners,
             management: Surface::default(),
             use_cases: OnceLock::new(),
         }
@@ -81,6 +84,7 @@ impl ControlPlane {
                 gateway: self.addresses.gateway.as_str().to_owned(),
                 portal: self.addresses.portal.as_str().to_owned(),
             },
+            own_listeners: self.own_listeners.clone(),
             local_gateway: base
                 .config
                 .roles

@@ -31,6 +31,10 @@ const FLAG: &str = "--gateway-listen";
 /// Where the gateway keeps its configuration, below the data directory.
 const DISK: &str = "gateway";
 
+/// How long one call to Redis as the authority of limits may take.
+const REDIS_CALL: Duration = Duration::from_millis(100);
+/// How long a call may wait for a decision of Redis.
+const REDIS_DECISION: Duration = Duration::from_millis(250);
 /// How long one call to the store as the authority of limits may take.
 const STORE_CALL: Duration = Duration::from_millis(800);
 /// How long a call may wait for a decision of the store.
@@ -184,12 +188,13 @@ fn limiter(base: &Foundation) -> Result<Limiter, Failure> {
         entropy: Arc::clone(&base.entropy),
     };
     let mut settings = LimiterSettings::new(base.node_id, base.sharing().at_start());
-    if base.config.store.redis.is_none() {
-        // A database that syncs its log to a disk answers within milliseconds, not
-        // always within twenty; slow is not away, and a quota is worth the wait.
-        settings.call_budget = STORE_CALL;
-        settings.wait = STORE_DECISION;
-    }
+    // Slow is not away: a busy machine or a disk that syncs takes more than the
+    // usual few milliseconds now and then, and a quota is worth that wait.
+    (settings.call_budget, settings.wait) = if base.config.store.redis.is_some() {
+        (REDIS_CALL, REDIS_DECISION)
+    } else {
+        (STORE_CALL, STORE_DECISION)
+    };
     Ok(Limiter::start(
         settings,
         authority,
