@@ -75,15 +75,20 @@ pub(super) async fn speak(client: Client, mut outgoing: mpsc::Receiver<Notice>) 
         }
     };
     while let Some(notice) = outgoing.recv().await {
-        let Some(text) = encode(notice) else { continue };
-        let mut command = redis::cmd("PUBLISH");
-        command.arg(CHANNEL).arg(text);
-        let published = command.query_async::<i64>(&mut connection);
-        match timeout(PUBLISH_TIMEOUT, published).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "a change notice was lost"),
-            Err(_) => tracing::debug!("a change notice was lost, redis is slow"),
+        if let Some(text) = encode(notice) {
+            publish(&mut connection, text).await;
         }
+    }
+}
+
+/// Sends one notice; one that is lost is made up for by polling.
+async fn publish(connection: &mut ConnectionManager, text: String) {
+    let mut command = redis::cmd("PUBLISH");
+    command.arg(CHANNEL).arg(text);
+    match timeout(PUBLISH_TIMEOUT, command.query_async::<i64>(connection)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a change notice was lost"),
+        Err(_) => tracing::debug!("a change notice was lost, redis is slow"),
     }
 }
 
