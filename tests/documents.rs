@@ -41,6 +41,16 @@ pub(crate) fn pets() -> Value {
     })
 }
 
+/// The pet shop with this reference in the place of a parameter.
+pub(crate) fn pets_with_reference(reference: &str) -> Value {
+    let mut document = pets();
+    document["paths"]["/pets"]["get"]["parameters"][0] = json!({"$ref": reference});
+    document
+}
+
+/// Where [`pets_with_reference`] puts it.
+pub(crate) const REFERENCE_AT: &str = "/paths/~1pets/get/parameters/0";
+
 /// The same shop in Swagger 2.0.
 pub(crate) fn pets_2_0() -> Value {
     json!({

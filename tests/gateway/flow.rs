@@ -254,18 +254,35 @@ async fn audit_lists_every_step(world: &World, published: &Published, consumer: 
         let actions = about(subject);
         for verb in verbs {
             assert!(
-                actions.iter().any(|action| action.contains(verb)),
+                actions.iter().any(|action| action == verb),
                 "no {verb} of {subject} in {actions:?}"
             );
         }
     };
-    expect(&published.api, &["import"]);
-    expect(&published.plan, &["create", "publish"]);
-    expect(&published.version, &["publish", "deprecate", "retire"]);
-    expect(&consumer.application, &["create"]);
-    expect(&consumer.subscription, &["approve"]);
-    expect(&consumer.credential, &["rotate"]);
-    expect(rotated, &["revoke"]);
+    expect(&published.api, &["api.create"]);
+    expect(&published.plan, &["plan.create", "plan.publish"]);
+    expect(
+        &published.version,
+        &[
+            "version.create",
+            "version.import",
+            "version.publish",
+            "version.deprecate",
+            "version.retire",
+        ],
+    );
+    expect(&consumer.application, &["application.create"]);
+    expect(
+        &consumer.subscription,
+        &["subscription.request", "subscription.activate"],
+    );
+    expect(&consumer.credential, &["credential.issue", "credential.rotate"]);
+    expect(rotated, &["credential.revoke"]);
+    let approvals = events
+        .iter()
+        .filter(|event| text(event, "action") == "approval.approve")
+        .count();
+    assert_eq!(approvals, 1, "one decision was taken");
     let secrets = events
         .iter()
         .filter(|event| event.to_string().contains(&consumer.secret))

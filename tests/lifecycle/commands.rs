@@ -89,17 +89,19 @@ fn lint_ends_with_1_when_it_finds_an_error() {
     std::fs::write(&good, documents::PETS_YAML).unwrap();
     let exit = setup.command(&["api", "lint", good.to_str().unwrap()]);
     assert_eq!(exit.code, 0, "{}\n{}", exit.stdout, exit.stderr);
-    let bad = setup.data_dir().join("bad.json");
-    let mut document = documents::pets();
-    document["paths"]["/pets"]["get"]["parameters"][0] = serde_json::json!({"$ref": "#/nowhere"});
-    std::fs::write(&bad, document.to_string()).unwrap();
-    let exit = setup.command(&["api", "lint", bad.to_str().unwrap(), "--output", "json"]);
-    assert_eq!(exit.code, 1, "{}\n{}", exit.stdout, exit.stderr);
-    assert!(
-        exit.stdout.contains("/paths/~1pets/get/parameters/0"),
-        "{}",
-        exit.stdout
-    );
+    let outside = format!("{}/p.json", gatewright_testkit::faulty::nobody());
+    for (reference, code, severity) in [("#/nowhere", 0, "warning"), (&outside, 1, "error")] {
+        let file = setup.data_dir().join("reference.json");
+        std::fs::write(&file, documents::pets_with_reference(reference).to_string()).unwrap();
+        let exit = setup.command(&["api", "lint", file.to_str().unwrap(), "--output", "json"]);
+        assert_eq!(exit.code, code, "{reference}: {}\n{}", exit.stdout, exit.stderr);
+        let report: Value = serde_json::from_str(&exit.stdout).unwrap_or_else(|_| panic!("{}", exit.stdout));
+        let told = report["findings"].as_array().unwrap().iter().any(|finding| {
+            text(finding, "severity") == severity
+                && text(finding, "pointer").starts_with(documents::REFERENCE_AT)
+        });
+        assert!(told, "{reference}: {report}");
+    }
     let missing = setup.command(&["api", "lint", "no-such-file.json"]);
     assert!(
         missing.code != 0 && missing.stderr.contains("no-such-file.json"),

@@ -78,14 +78,19 @@ fn wrong_configuration_ends_with_64_and_names_key_problem_and_fix() {
     }
     let exit = refusal(&Setup::embedded().env("GATEWRIGHT_WORKERS", "many"));
     expect(&exit, 64, &["GATEWRIGHT_WORKERS", "many"]);
-    let setup = Setup::embedded();
-    let file = setup.data_dir().join("gatewright.toml");
-    std::fs::write(&file, "gatway-listen = \"127.0.0.1:0\"\n").unwrap();
-    expect(
-        &refusal(&setup.arg("--config").arg(&file)),
-        64,
-        &["gatway-listen", "gateway-listen"],
-    );
+}
+
+#[test]
+fn an_unknown_key_in_the_file_ends_with_64_and_names_what_was_meant() {
+    for key in ["gatway_listen", "gatway-listen"] {
+        let setup = Setup::embedded();
+        let file = setup.data_dir().join("gatewright.toml");
+        std::fs::write(&file, format!("{key} = \"127.0.0.1:0\"\n")).unwrap();
+        let mut exit = refusal(&setup.arg("--config").arg(&file));
+        // A key may be written both ways, so either way of naming it is as good.
+        exit.stderr = exit.stderr.replace('_', "-");
+        expect(&exit, 64, &["gatway-listen", "gateway-listen"]);
+    }
 }
 
 #[test]

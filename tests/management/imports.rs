@@ -130,22 +130,39 @@ async fn cycles_stay_references() {
 }
 
 #[tokio::test]
-async fn broken_documents_are_refused_with_where_and_why() {
+async fn a_reference_to_nowhere_in_the_document_is_told_and_comes_in() {
     let world = shared().await;
-    let mut dangling = documents::pets();
-    dangling["paths"]["/pets"]["get"]["parameters"][0] = json!({"$ref": "#/components/parameters/Nowhere"});
-    let findings = refused(world, "dangling", dangling).await;
+    let document = documents::pets_with_reference("#/components/parameters/Nowhere");
+    let imported = import(world, "dangling", document).await.expect(201);
+    let findings = imported["findings"].as_array().unwrap();
+    let told = findings
+        .iter()
+        .find(|f| text(f, "pointer").starts_with(documents::REFERENCE_AT))
+        .unwrap_or_else(|| panic!("no finding at the reference in {imported}"));
+    assert_eq!(text(told, "severity"), "warning", "{told}");
     assert!(
-        findings
-            .iter()
-            .any(|f| text(f, "pointer").starts_with("/paths/~1pets/get/parameters/0")),
+        !text(told, "code").is_empty() && text(told, "message").contains("Nowhere"),
+        "{told}"
+    );
+    world.admin.get("/apis/dangling").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_reference_to_a_document_that_cannot_be_had_is_refused() {
+    let world = shared().await;
+    let document = documents::pets_with_reference(&format!("{}/p.json", nobody()));
+    let findings = refused(world, "unreachable", document).await;
+    assert!(
+        findings.iter().any(|f| {
+            text(f, "severity") == "error" && text(f, "pointer").starts_with(documents::REFERENCE_AT)
+        }),
         "{findings:?}"
     );
+}
 
-    let mut unreachable = documents::pets();
-    unreachable["paths"]["/pets"]["get"]["parameters"][0] = json!({"$ref": format!("{}/p.json", nobody())});
-    refused(world, "unreachable", unreachable).await;
-
+#[tokio::test]
+async fn broken_documents_are_refused_with_where_and_why() {
+    let world = shared().await;
     let mut wrong_type = documents::pets();
     wrong_type["paths"] = json!(["/pets"]);
     let findings = refused(world, "wrong-type", wrong_type).await;

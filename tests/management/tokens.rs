@@ -38,7 +38,7 @@ async fn a_token_is_printed_alone_and_opens_no_more_than_its_scope() {
         "--name",
         "narrow",
         "--scope",
-        "api:read",
+        "apis:read",
     ]);
     assert_eq!(narrow.code, 0, "{}", narrow.stderr);
     let narrow = world.server.management().bearer(narrow.stdout.trim());
