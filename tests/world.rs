@@ -216,22 +216,28 @@ impl World {
         let subscription = self.subscribe(&application, &published.plan).await;
         assert_eq!(text(&subscription, "state"), "active", "{subscription}");
         let (credential, secret) = self.credential(&application).await;
-        for gateway in self.gateways() {
-            let gateway = gateway.with("x-api-key", &secret);
-            // A path of no operation is refused after the key was accepted and before limits count.
-            let probe = format!("/{}/v1/no-such-operation", published.slug);
-            settles(&gateway, &probe, |reply| {
-                reply.status != 401 && reply.status != 403
-            })
-            .await;
-            settles(&gateway, &probe, |reply| code(reply) != "no_route").await;
-        }
+        self.all_nodes_follow(&published.slug).await;
         Consumer {
             application,
             subscription: text(&subscription, "id").to_owned(),
             credential,
             secret,
         }
+    }
+
+    /// Waits until every gateway has applied all changes that were answered so
+    /// far, without a call that counts: changes are applied in their order, so
+    /// whoever knows the newest key knows everything before it. The process
+    /// that answered a change has applied it already.
+    pub(crate) async fn all_nodes_follow(&self, slug: &str) {
+        let Some(node) = &self.node else { return };
+        let application = self.application("Newest", "test").await;
+        let (_, secret) = self.credential(&application).await;
+        let gateway = node.gateway().with("x-api-key", &secret);
+        settles(&gateway, &format!("/{slug}/v1/pets"), |reply| {
+            code(reply) == "subscription_missing"
+        })
+        .await;
     }
 
     /// The key of a new application that may call version `label`.
@@ -246,13 +252,13 @@ impl World {
 
     /// The open approval of a subscription.
     pub(crate) async fn approval_of(&self, subscription: &str) -> String {
-        let open = self.admin.get("/approvals?state=open").await.expect(200);
-        let mine = items(&open)
-            .into_iter()
+        let open = all_items(&self.admin, "/approvals?state=open").await;
+        let mine = open
+            .iter()
             .find(|approval| approval.to_string().contains(subscription));
-        let approval = mine.unwrap_or_else(|| panic!("no approval of {subscription} in {open}"));
-        assert_eq!(text(&approval, "state"), "open");
-        text(&approval, "id").to_owned()
+        let approval = mine.unwrap_or_else(|| panic!("no approval of {subscription} in {open:?}"));
+        assert_eq!(text(approval, "state"), "open");
+        text(approval, "id").to_owned()
     }
 }
 
@@ -262,9 +268,19 @@ pub(crate) async fn shared() -> &'static World {
     SHARED.get_or_init(|| async { World::embedded() }).await
 }
 
-/// Repeats a GET until its answer is as wanted.
+/// Repeats a GET until its answer is as wanted, as long as a change may take.
 pub(crate) async fn settles(client: &Client, path: &str, wanted: impl Fn(&Reply) -> bool) -> Reply {
-    let deadline = Instant::now() + SOON;
+    settles_within(SOON, client, path, wanted).await
+}
+
+/// Repeats a GET until its answer is as wanted.
+pub(crate) async fn settles_within(
+    within: Duration,
+    client: &Client,
+    path: &str,
+    wanted: impl Fn(&Reply) -> bool,
+) -> Reply {
+    let deadline = Instant::now() + within;
     loop {
         let reply = client.get(path).await;
         if wanted(&reply) {
@@ -272,7 +288,7 @@ pub(crate) async fn settles(client: &Client, path: &str, wanted: impl Fn(&Reply)
         }
         assert!(
             Instant::now() < deadline,
-            "not within {SOON:?}; the last answer: {reply}"
+            "not within {within:?}; the last answer: {reply}"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

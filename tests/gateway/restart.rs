@@ -16,13 +16,16 @@ async fn a_restart_remembers_keys_revocations_and_quotas(world: World) {
     for _ in 0..4 {
         gateway.get("/memory/v1/pets").await.expect(200);
     }
-    settles_at(&world.gateway().with("x-api-key", &lost), "/memory/v1/pets", 200).await;
+    let with_lost = world.gateway().with("x-api-key", &lost);
+    settles_at(&with_lost, "/memory/v1/pets", 200).await;
     let revoked = world
         .admin
         .verb(&format!("/credentials/{second}/revoke"))
         .await
         .expect(200);
     assert_eq!(text(&revoked, "state"), "revoked");
+    // What a node was never told it cannot remember.
+    settles_at(&with_lost, "/memory/v1/pets", 401).await;
 
     let world = world.restart();
     let gateway = world.gateway().with("x-api-key", &consumer.secret);

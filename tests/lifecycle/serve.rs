@@ -73,27 +73,26 @@ async fn configuration_comes_from_file_environment_and_flags_in_that_order() {
     let file = setup.data_dir().join("gatewright.toml");
     std::fs::write(&file, "gateway-listen = \"127.0.0.1:1\"\nlog-format = \"json\"\n").unwrap();
     let server = setup.clone().arg("--config").arg(&file).start();
-    let log = server.log();
-    let first = log.lines().next().unwrap_or_default();
-    assert!(
-        serde_json::from_str::<serde_json::Value>(first).is_ok(),
-        "json logs as the file says: {first}"
-    );
     assert_ne!(
         server.address("gateway"),
         "http://127.0.0.1:1",
         "the flag wins over the file"
     );
-    server.stop();
+    let log = server.stop().stderr;
+    let first = log.lines().next().unwrap_or_default();
+    assert!(
+        serde_json::from_str::<serde_json::Value>(first).is_ok(),
+        "json logs as the file says: {first}"
+    );
     let pretty = setup
         .arg("--config")
         .arg(&file)
         .env("GATEWRIGHT_LOG_FORMAT", "pretty")
         .start();
-    let log = pretty.log();
-    let first = log.lines().next().unwrap_or_default().to_owned();
+    let log = pretty.stop().stderr;
+    let first = log.lines().next().expect("something is logged");
     assert!(
-        serde_json::from_str::<serde_json::Value>(&first).is_err(),
+        serde_json::from_str::<serde_json::Value>(first).is_err(),
         "the environment wins over the file: {first}"
     );
 }
