@@ -181,11 +181,12 @@ impl Apis<'_> {
     /// Deletes an API that never served: all its versions are drafts.
     ///
     /// # Errors
-    /// [`Error::Guard`] `api_in_use` otherwise.
-    pub async fn delete(&self, caller: &Caller, api: &Ref<ApiId>) -> Result<()> {
+    /// [`Error::Guard`] `api_in_use` otherwise; [`Error::Stale`].
+    pub async fn delete(&self, caller: &Caller, api: &Ref<ApiId>, if_match: IfMatch) -> Result<()> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let api = owned(&mut tx, caller, api, Permission::ApisWrite).await?;
+        if_match.check(api.row_version)?;
         let used = tx
             .versions()
             .of_api(api.id)

@@ -17,6 +17,7 @@ use crate::audit_entry::entry;
 use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::if_match::IfMatch;
 use crate::lifecycle::{self, Transition};
 use crate::{outbox_entry, subscriptions, tenants};
 
@@ -93,12 +94,19 @@ impl Approvals<'_> {
     ///
     /// # Errors
     /// [`Error::Illegal`] when it was decided before; [`Error::Guard`]
-    /// `own_request` under the two-person rule.
-    pub async fn decide(&self, caller: &Caller, id: ApprovalId, decision: Decision) -> Result<Approval> {
+    /// `own_request` under the two-person rule; [`Error::Stale`].
+    pub async fn decide(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+        decision: Decision,
+        if_match: IfMatch,
+    ) -> Result<Approval> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let approval = seen(&mut tx, caller, id).await?;
         caller.require_in(Permission::ApprovalsDecide, approval.team_id)?;
+        if_match.check(approval.row_version)?;
         let tenant = tenants::own(&mut tx, caller).await?;
         not_own(&mut tx, caller, &tenant, approval.subject).await?;
         let (verb, comment) = match &decision {

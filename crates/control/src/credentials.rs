@@ -23,6 +23,7 @@ use crate::audit_entry::entry;
 use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::if_match::IfMatch;
 use crate::outbox_entry;
 
 /// How many credentials that still work an application may have.
@@ -156,8 +157,15 @@ impl Credentials<'_> {
     /// never past its own expiry. A grace of zero revokes it at once.
     ///
     /// # Errors
-    /// [`Error::Illegal`] unless the key is active, [`Error::Invalid`] when the grace is too long.
-    pub async fn rotate(&self, caller: &Caller, id: CredentialId, grace: Duration) -> Result<Issued> {
+    /// [`Error::Illegal`] unless the key is active, [`Error::Invalid`] when the
+    /// grace is too long, [`Error::Stale`].
+    pub async fn rotate(
+        &self,
+        caller: &Caller,
+        id: CredentialId,
+        grace: Duration,
+        if_match: IfMatch,
+    ) -> Result<Issued> {
         if grace > MAX_ROTATION_GRACE {
             let rule = Invalid::new("grace_too_long", "must be at most 2,592,000 seconds: 30 days");
             return Err(Error::field("/grace_seconds", rule));
@@ -165,6 +173,7 @@ impl Credentials<'_> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let (old, application) = seen(&mut tx, caller, id, Permission::CredentialsWrite).await?;
+        if_match.check(old.row_version)?;
         active(&application)?;
         let rotating = old.state.after(CredentialVerb::Rotate)?;
         let new = NewCredential {
@@ -227,16 +236,18 @@ impl Credentials<'_> {
     /// Revokes or switches a key.
     ///
     /// # Errors
-    /// [`Error::Illegal`], [`Error::Forbidden`].
+    /// [`Error::Illegal`], [`Error::Forbidden`], [`Error::Stale`].
     pub async fn transition(
         &self,
         caller: &Caller,
         id: CredentialId,
         action: CredentialAction,
+        if_match: IfMatch,
     ) -> Result<Credential> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let (credential, _) = seen(&mut tx, caller, id, Permission::CredentialsWrite).await?;
+        if_match.check(credential.row_version)?;
         let (verb, reason) = match action {
             CredentialAction::Revoke { reason } => (CredentialVerb::Revoke, reason),
             CredentialAction::Disable => (CredentialVerb::Disable, None),

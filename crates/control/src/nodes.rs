@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use gatewright_model::page::{Page, PageRequest};
-use gatewright_model::permission::Permission;
 use gatewright_model::snapshot::Manifest;
 use gatewright_store::{GatewayNode, SnapshotSummary};
 use uuid::Uuid;
@@ -11,11 +10,13 @@ use uuid::Uuid;
 use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::tenants::require_platform;
 
 /// A node that was silent for longer is not listed.
 const SHOWN_FOR: Duration = Duration::from_secs(86_400);
 
-/// Use cases of gateway nodes.
+/// Use cases of gateway nodes. Nodes and configurations are of all tenants at
+/// once: only who runs the installation sees them.
 #[derive(Debug, Clone, Copy)]
 pub struct Nodes<'c>(pub(crate) &'c Control);
 
@@ -42,7 +43,7 @@ impl Nodes<'_> {
     /// # Errors
     /// [`Error::Forbidden`].
     pub async fn list(&self, caller: &Caller) -> Result<NodeList> {
-        caller.require(Permission::NodesRead)?;
+        require_platform(caller)?;
         let mut tx = self.0.read_system().await?;
         let since = self.0.now().minus(SHOWN_FOR);
         Ok(NodeList {
@@ -56,7 +57,7 @@ impl Nodes<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn get(&self, caller: &Caller, id: gatewright_model::id::NodeId) -> Result<GatewayNode> {
-        caller.require(Permission::NodesRead)?;
+        require_platform(caller)?;
         let mut tx = self.0.read_system().await?;
         tx.nodes().find(id).await?.ok_or(Error::missing("node"))
     }
@@ -66,7 +67,7 @@ impl Nodes<'_> {
     /// # Errors
     /// [`Error::Forbidden`].
     pub async fn snapshots(&self, caller: &Caller, page: PageRequest) -> Result<Page<SnapshotSummary>> {
-        caller.require(Permission::NodesRead)?;
+        require_platform(caller)?;
         let mut tx = self.0.read_system().await?;
         // Configurations are numbered, not named by time: the number travels in the cursor.
         let before = page
@@ -83,7 +84,7 @@ impl Nodes<'_> {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn snapshot(&self, caller: &Caller, seq: i64) -> Result<Manifest> {
-        caller.require(Permission::NodesRead)?;
+        require_platform(caller)?;
         let mut tx = self.0.read_system().await?;
         let manifest = tx.snapshots().manifest(Some(seq)).await?;
         if manifest.seq == seq {

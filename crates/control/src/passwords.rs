@@ -12,26 +12,67 @@ use crate::error::{Error, Result};
 const MIN_CHARS: usize = 8;
 const MAX_CHARS: usize = 256;
 
+/// Passwords that everybody tries first, one on each line, in lower case (ASVS 6.2.4).
+const COMMON: &str = include_str!("passwords/common.txt");
+/// Rows of keys: what runs along one of them, either way and round its end, is a run.
+const ROWS: [&[u8]; 7] = [
+    b"1234567890",
+    b"0123456789",
+    b"qwertyuiop",
+    b"qwertzuiop",
+    b"asdfghjkl",
+    b"zxcvbnm",
+    b"abcdefghijklmnopqrstuvwxyz",
+];
+
 /// A password that meets the rules.
 #[derive(Debug, Clone)]
 pub struct Password(SecretText);
 
 impl Password {
-    /// Checks the length; there are no rules of composition.
+    /// Checks the length, and that it is none of those that are tried first;
+    /// there are no rules of composition.
     ///
     /// # Errors
     /// Names the rule.
     pub fn parse(text: &str) -> std::result::Result<Self, Invalid> {
         let length = text.chars().count();
-        if (MIN_CHARS..=MAX_CHARS).contains(&length) {
-            Ok(Self(SecretText::new(text.to_owned())))
-        } else {
-            Err(Invalid::new(
+        if !(MIN_CHARS..=MAX_CHARS).contains(&length) {
+            return Err(Invalid::new(
                 "invalid_password",
                 "must be 8 to 256 characters long",
-            ))
+            ));
         }
+        if is_common(text) {
+            return Err(Invalid::new(
+                "common_password",
+                "must not be one of the most common passwords or a plain run of keys: take several words instead",
+            ));
+        }
+        Ok(Self(SecretText::new(text.to_owned())))
     }
+}
+
+fn is_common(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let mut chars = lower.chars();
+    let first = chars.next();
+    let all_one = chars.all(|char| Some(char) == first);
+    all_one || COMMON.lines().any(|common| common == lower) || ROWS.iter().any(|row| is_run(lower.as_bytes(), row))
+}
+
+/// Whether each key is the next of the one before it, or each the one before.
+fn is_run(keys: &[u8], row: &[u8]) -> bool {
+    let places: Option<Vec<usize>> = keys
+        .iter()
+        .map(|key| row.iter().position(|known| known == key))
+        .collect();
+    let Some(places) = places else {
+        return false;
+    };
+    let next = |place: usize| (place + 1) % row.len();
+    let pairs = || places.iter().zip(places.iter().skip(1));
+    pairs().all(|(one, other)| next(*one) == *other) || pairs().all(|(one, other)| next(*other) == *one)
 }
 
 impl Control {
@@ -81,4 +122,49 @@ impl Control {
 
 fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> &'static str {
+        Password::parse(text).err().map_or("ok", |invalid| invalid.code)
+    }
+
+    #[test]
+    fn what_is_tried_first_is_refused() {
+        let common = [
+            "password",
+            "PassWord1",
+            "aaaaaaaaaa",
+            "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+            "12345678",
+            "1234567890123",
+            "01234567",
+            "87654321",
+            "qwertyuiop",
+            "POIUYTREWQ",
+            "abcdefghij",
+        ];
+        for text in common {
+            assert_eq!(code(text), "common_password", "{text}");
+        }
+    }
+
+    #[test]
+    fn words_of_ones_own_are_fine() {
+        for text in ["correct horse", "secret-password", "long enough", "hunter2hunter3"] {
+            assert_eq!(code(text), "ok", "{text}");
+        }
+        assert_eq!(code("1234567"), "invalid_password");
+        assert_eq!(code(&"ab".repeat(129)), "invalid_password");
+    }
+
+    #[test]
+    fn the_list_can_match() {
+        for line in COMMON.lines() {
+            assert!(line.chars().count() >= MIN_CHARS && line.to_lowercase() == line, "{line}");
+        }
+    }
 }

@@ -153,11 +153,13 @@ impl Teams<'_> {
         caller: &Caller,
         team: &Ref<TeamId>,
         state: StandingState,
+        if_match: IfMatch,
     ) -> Result<Team> {
         caller.require(Permission::TeamsWrite)?;
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let mut team = find_team(&mut tx, team).await?;
+        if_match.check(team.row_version)?;
         if team.slug.as_str() == DEFAULT_TEAM && state == StandingState::Suspended {
             return Err(Error::guard(
                 "default_team",

@@ -155,11 +155,13 @@ impl Tenants<'_> {
         caller: &Caller,
         tenant: &Ref<TenantId>,
         state: StandingState,
+        if_match: IfMatch,
     ) -> Result<Tenant> {
         require_platform(caller)?;
         let now = self.0.now();
         let mut tx = self.0.parts.store.begin(Scope::System).await?;
         let mut tenant = find(&mut tx, tenant).await?;
+        if_match.check(tenant.row_version)?;
         if tenant.slug.as_str() == gatewright_model::tenancy::DEFAULT_TENANT
             && state == StandingState::Suspended
         {
@@ -237,7 +239,11 @@ async fn find(tx: &mut Tx, tenant: &Ref<TenantId>) -> Result<Tenant> {
     found.ok_or(Error::missing("tenant"))
 }
 
-fn require_platform(caller: &Caller) -> Result<()> {
+/// Demands somebody who runs the installation.
+///
+/// # Errors
+/// [`Error::Forbidden`].
+pub(crate) fn require_platform(caller: &Caller) -> Result<()> {
     let permission = Permission::PlatformManage;
     if caller.platform_admin && caller.rights.in_tenant(permission) {
         Ok(())

@@ -179,14 +179,15 @@ pub(crate) fn check_target(url: &Url) -> std::result::Result<(), Invalid> {
 fn permitted(url: &Url, policy: &AddressPolicy, own: &[SocketAddr]) -> std::result::Result<(), Invalid> {
     let address: IpAddr = match url.host() {
         Some(Host::Ipv4(address)) => address.into(),
-        Some(Host::Ipv6(address)) => address.into(),
+        // `::ffff:127.0.0.1` is the same place as `127.0.0.1`.
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical(),
         Some(Host::Domain("localhost")) => Ipv4Addr::LOCALHOST.into(),
         _ => return Ok(()),
     };
     let same_place = |listener: &SocketAddr| {
-        let both_local =
-            address.is_loopback() && (listener.ip().is_loopback() || listener.ip().is_unspecified());
-        url.port_or_known_default() == Some(listener.port()) && (listener.ip() == address || both_local)
+        let own = listener.ip().to_canonical();
+        let both_local = address.is_loopback() && (own.is_loopback() || own.is_unspecified());
+        url.port_or_known_default() == Some(listener.port()) && (own == address || both_local)
     };
     if own.iter().any(same_place) {
         let rule = "must not be an address of Gatewright itself: calls would go round in a circle";
@@ -253,6 +254,7 @@ mod tests {
             "http://localhost:8000/x",
             "http://[::1]:8001/",
             "http://127.0.0.9:8001/",
+            "http://[::ffff:127.0.0.1]:8000/",
         ] {
             assert_eq!(code(&upstream(own, 1), true), "own_address", "{own}");
         }

@@ -236,7 +236,8 @@ async fn delete(
     caller: Authorized<ApisWrite>,
     State(control): State<Control>,
     At(api): At<Ref<ApiId>>,
+    Expected(if_match): Expected,
 ) -> Result<Deleted, Problem> {
-    control.apis().delete(&caller, &api).await?;
+    control.apis().delete(&caller, &api, if_match).await?;
     Ok(Deleted)
 }

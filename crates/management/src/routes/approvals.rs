@@ -8,6 +8,7 @@ use gatewright_model::id::{ApiId, ApprovalId, TeamId, UserId};
 use gatewright_model::text::Remark;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
+use gatewright_webkit::entity_tag::Expected;
 use gatewright_webkit::path::At;
 use gatewright_webkit::permit::{ApprovalsDecide, ApprovalsRead};
 use gatewright_webkit::problem::Problem;
@@ -162,13 +163,17 @@ async fn approve(
     caller: Authorized<ApprovalsDecide>,
     State(control): State<Control>,
     At(approval): At<ApprovalId>,
+    Expected(if_match): Expected,
     Json(body): Json<Approve>,
 ) -> Result<Found<ApprovalBody>, Problem> {
     let decision = Decision::Approve {
         comment: body.comment,
     };
     Ok(found(
-        control.approvals().decide(&caller, approval, decision).await?,
+        control
+            .approvals()
+            .decide(&caller, approval, decision, if_match)
+            .await?,
     ))
 }
 
@@ -176,12 +181,16 @@ async fn reject(
     caller: Authorized<ApprovalsDecide>,
     State(control): State<Control>,
     At(approval): At<ApprovalId>,
+    Expected(if_match): Expected,
     Json(body): Json<Reject>,
 ) -> Result<Found<ApprovalBody>, Problem> {
     let decision = Decision::Reject {
         comment: body.comment,
     };
     Ok(found(
-        control.approvals().decide(&caller, approval, decision).await?,
+        control
+            .approvals()
+            .decide(&caller, approval, decision, if_match)
+            .await?,
     ))
 }

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use gatewright_control::Control;
 use gatewright_control::credentials::{CredentialAction, Issued, NewCredential};
+use gatewright_control::{Control, IfMatch};
 use gatewright_model::consumer::{Credential, CredentialKind, CredentialState};
 use gatewright_model::id::{ApplicationId, CredentialId, UserId};
 use gatewright_model::reference::Ref;
 use gatewright_model::text::{Name, Remark};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
+use gatewright_webkit::entity_tag::Expected;
 use gatewright_webkit::path::At;
 use gatewright_webkit::permit::{ApplicationsRead, CredentialsWrite};
 use gatewright_webkit::problem::Problem;
@@ -227,10 +228,14 @@ async fn rotate_one(
     caller: Authorized<CredentialsWrite>,
     State(control): State<Control>,
     At(credential): At<CredentialId>,
+    Expected(if_match): Expected,
     Json(body): Json<CredentialRotate>,
 ) -> Result<Found<CredentialBody>, Problem> {
     let grace = Duration::from_secs(body.grace_seconds.into());
-    let issued = control.credentials().rotate(&caller, credential, grace).await?;
+    let issued = control
+        .credentials()
+        .rotate(&caller, credential, grace, if_match)
+        .await?;
     let old = control
         .credentials()
         .replaced_by(&caller, issued.credential.id)
@@ -245,11 +250,12 @@ async fn step(
     caller: &gatewright_control::Caller,
     credential: CredentialId,
     action: CredentialAction,
+    if_match: IfMatch,
 ) -> Result<Found<CredentialBody>, Problem> {
     Ok(found(
         control
             .credentials()
-            .transition(caller, credential, action)
+            .transition(caller, credential, action, if_match)
             .await?,
     ))
 }
@@ -258,6 +264,7 @@ async fn revoke(
     caller: Authorized<CredentialsWrite>,
     State(control): State<Control>,
     At(credential): At<CredentialId>,
+    Expected(if_match): Expected,
     Json(body): Json<Reason>,
 ) -> Result<Found<CredentialBody>, Problem> {
     step(
@@ -265,6 +272,7 @@ async fn revoke(
         &caller,
         credential,
         CredentialAction::Revoke { reason: body.reason },
+        if_match,
     )
     .await
 }
@@ -273,14 +281,16 @@ async fn disable(
     caller: Authorized<CredentialsWrite>,
     State(control): State<Control>,
     At(credential): At<CredentialId>,
+    Expected(if_match): Expected,
 ) -> Result<Found<CredentialBody>, Problem> {
-    step(&control, &caller, credential, CredentialAction::Disable).await
+    step(&control, &caller, credential, CredentialAction::Disable, if_match).await
 }
 
 async fn enable(
     caller: Authorized<CredentialsWrite>,
     State(control): State<Control>,
     At(credential): At<CredentialId>,
+    Expected(if_match): Expected,
 ) -> Result<Found<CredentialBody>, Problem> {
-    step(&control, &caller, credential, CredentialAction::Enable).await
+    step(&control, &caller, credential, CredentialAction::Enable, if_match).await
 }

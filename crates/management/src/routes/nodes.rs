@@ -2,11 +2,12 @@
 
 use axum::extract::State;
 use gatewright_control::Control;
-use gatewright_model::id::{NodeId, UserId};
+use gatewright_model::id::{ApiId, EntityId, NodeId, TenantId, UserId, VersionId};
+use gatewright_model::snapshot::{PartKind, PartRef};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::{At, SnapshotSeq};
-use gatewright_webkit::permit::NodesRead;
+use gatewright_webkit::permit::PlatformManage;
 use gatewright_webkit::problem::Problem;
 use gatewright_webkit::query::{Listing, NoFilter};
 
@@ -96,7 +97,7 @@ output! {
     PartBody as "Part" {
         /// tenant, api or version.
         kind: String,
-        /// The UUID of the tenant, the API or the version.
+        /// The id of the tenant, the API or the version.
         key: String,
         /// The hash of its content, hexadecimal.
         hash: String,
@@ -123,8 +124,23 @@ macro_rules! rendered {
     }};
 }
 
+impl From<PartRef> for PartBody {
+    fn from(part: PartRef) -> Self {
+        let key = match part.kind {
+            PartKind::Tenant => TenantId::from_uuid(part.key).to_string(),
+            PartKind::Api => ApiId::from_uuid(part.key).to_string(),
+            PartKind::Version => VersionId::from_uuid(part.key).to_string(),
+        };
+        Self {
+            kind: part.kind.to_string(),
+            key,
+            hash: part.hash.to_string(),
+        }
+    }
+}
+
 async fn list(
-    caller: Authorized<NodesRead>,
+    caller: Authorized<PlatformManage>,
     State(control): State<Control>,
 ) -> Result<Listed<NodeBody>, Problem> {
     let nodes = control.nodes().list(&caller).await?.nodes;
@@ -134,7 +150,7 @@ async fn list(
 }
 
 async fn get(
-    caller: Authorized<NodesRead>,
+    caller: Authorized<PlatformManage>,
     State(control): State<Control>,
     At(node): At<NodeId>,
 ) -> Result<Found<NodeBody>, Problem> {
@@ -142,7 +158,7 @@ async fn get(
 }
 
 async fn snapshots(
-    caller: Authorized<NodesRead>,
+    caller: Authorized<PlatformManage>,
     State(control): State<Control>,
     listing: Listing<NoFilter>,
 ) -> Result<Listed<SnapshotBody>, Problem> {
@@ -157,16 +173,12 @@ async fn snapshots(
 }
 
 async fn snapshot(
-    caller: Authorized<NodesRead>,
+    caller: Authorized<PlatformManage>,
     State(control): State<Control>,
     At(SnapshotSeq(seq)): At<SnapshotSeq>,
 ) -> Result<Found<ManifestBody>, Problem> {
     let manifest = control.nodes().snapshot(&caller, seq).await?;
-    let parts = manifest.parts.into_iter().map(|part| PartBody {
-        kind: part.kind.to_string(),
-        key: part.key.to_string(),
-        hash: part.hash.to_string(),
-    });
+    let parts = manifest.parts.into_iter().map(PartBody::from);
     Ok(Found::plain(ManifestBody {
         seq: manifest.seq,
         created_at: manifest.created_at,

@@ -165,11 +165,12 @@ async fn suspend_team(
     caller: Authorized<TeamsWrite>,
     State(control): State<Control>,
     At(team): At<Ref<TeamId>>,
+    Expected(if_match): Expected,
 ) -> Result<Found<TeamBody>, Problem> {
     Ok(found(
         control
             .teams()
-            .set_standing(&caller, &team, StandingState::Suspended)
+            .set_standing(&caller, &team, StandingState::Suspended, if_match)
             .await?,
     ))
 }
@@ -178,11 +179,12 @@ async fn activate_team(
     caller: Authorized<TeamsWrite>,
     State(control): State<Control>,
     At(team): At<Ref<TeamId>>,
+    Expected(if_match): Expected,
 ) -> Result<Found<TeamBody>, Problem> {
     Ok(found(
         control
             .teams()
-            .set_standing(&caller, &team, StandingState::Active)
+            .set_standing(&caller, &team, StandingState::Active, if_match)
             .await?,
     ))
 }

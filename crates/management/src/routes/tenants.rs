@@ -221,11 +221,12 @@ async fn suspend_tenant(
     caller: Authorized<PlatformManage>,
     State(control): State<Control>,
     At(tenant): At<Ref<TenantId>>,
+    Expected(if_match): Expected,
 ) -> Result<Found<TenantBody>, Problem> {
     Ok(found(
         control
             .tenants()
-            .set_standing(&caller, &tenant, StandingState::Suspended)
+            .set_standing(&caller, &tenant, StandingState::Suspended, if_match)
             .await?,
     ))
 }
@@ -234,11 +235,12 @@ async fn activate_tenant(
     caller: Authorized<PlatformManage>,
     State(control): State<Control>,
     At(tenant): At<Ref<TenantId>>,
+    Expected(if_match): Expected,
 ) -> Result<Found<TenantBody>, Problem> {
     Ok(found(
         control
             .tenants()
-            .set_standing(&caller, &tenant, StandingState::Active)
+            .set_standing(&caller, &tenant, StandingState::Active, if_match)
             .await?,
     ))
 }

@@ -129,6 +129,22 @@ async fn another_tenants_things_do_not_exist_on_any_route() {
         walked += 1;
     }
     assert!(walked > 50, "only {walked} routes were walked");
+    // Nodes and configurations are of all tenants at once.
+    for path in ["/nodes", "/snapshots", "/snapshots/1"] {
+        let reply = api.call(&eve, Method::GET, path, &[], None).await;
+        assert_eq!(reply.refusal(), (403, "permission_missing".to_owned()), "{path}");
+        api.get(path).await.expect(StatusCode::OK);
+    }
+    let manifest = api.get("/snapshots/1").await.json();
+    let parts = manifest["parts"].as_array().unwrap();
+    assert!(parts.iter().all(|part| {
+        let prefix = match part["kind"].as_str().unwrap() {
+            "tenant" => "ten_",
+            "api" => "api_",
+            _ => "ver_",
+        };
+        part["key"].as_str().unwrap().starts_with(prefix)
+    }));
     let listed = api.call(&eve, Method::GET, "/apis", &[], None).await.json();
     assert_eq!(listed["items"], json!([]));
     let elsewhere = api
