@@ -3,9 +3,11 @@
 //!
 //! The number is the theoretical arrival time (TAT): when the cell would be
 //! empty if nobody came again. A call may come as long as the TAT is not more
-//! than the cost of a full burst ahead of now.
+//! than the cost of a full burst ahead of now. When the pace changes, the TAT is
+//! moved so that as many permits as before count as used; only that takes a lock.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Nanoseconds on a monotonic clock.
@@ -56,6 +58,11 @@ pub struct Refuse {
 #[derive(Debug, Default)]
 pub struct Gcra {
     arrival: AtomicI64,
+    /// The pace that `arrival` is written in; zero before the first call.
+    step: AtomicI64,
+    full: AtomicI64,
+    /// Held while `arrival` is moved to another pace.
+    change: Mutex<()>,
 }
 
 impl Gcra {
@@ -65,6 +72,9 @@ impl Gcra {
     /// When they are not there.
     pub fn admit(&self, pace: Pace, now: Nanos, cost: u64) -> Result<Admit, Refuse> {
         let price = pace.step.saturating_mul(i64::try_from(cost).unwrap_or(i64::MAX));
+        if !self.is_at(pace) {
+            self.change_pace(pace, now);
+        }
         let mut seen = self.arrival.load(Ordering::Relaxed);
         loop {
             let arrival = seen.max(now).saturating_add(price);
@@ -92,9 +102,41 @@ impl Gcra {
     }
 
     /// Gives back what was admitted a moment ago and not used.
-    pub fn refund(&self, pace: Pace, cost: u64) {
-        let price = pace.step.saturating_mul(i64::try_from(cost).unwrap_or(i64::MAX));
+    pub fn refund(&self, cost: u64) {
+        // In the pace of now: what was admitted at another one has moved with it.
+        let step = self.step.load(Ordering::Acquire);
+        let price = step.saturating_mul(i64::try_from(cost).unwrap_or(i64::MAX));
         self.arrival.fetch_sub(price, Ordering::Relaxed);
+    }
+
+    fn is_at(&self, pace: Pace) -> bool {
+        // Whoever sees the new pace also sees the arrival that was moved to it.
+        self.step.load(Ordering::Acquire) == pace.step && self.full.load(Ordering::Acquire) == pace.full
+    }
+
+    /// Moves the arrival to another pace: what was used stays used, but a new
+    /// burst that is smaller is not exceeded, or it would be paid for twice.
+    fn change_pace(&self, pace: Pace, now: Nanos) {
+        let _alone = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_at(pace) {
+            return;
+        }
+        let old = self.step.load(Ordering::Relaxed);
+        let mut seen = self.arrival.load(Ordering::Relaxed);
+        while old != 0 && seen > now {
+            let ahead = i128::from(seen - now) * i128::from(pace.step) / i128::from(old);
+            let ahead = i64::try_from(ahead).unwrap_or(i64::MAX).min(pace.full);
+            let moved = now.saturating_add(ahead);
+            match self
+                .arrival
+                .compare_exchange_weak(seen, moved, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(newer) => seen = newer,
+            }
+        }
+        self.full.store(pace.full, Ordering::Release);
+        self.step.store(pace.step, Ordering::Release);
     }
 
     /// Whether the full burst is there: the cell is as good as new.
@@ -132,7 +174,7 @@ mod tests {
         assert_eq!(refused.reset_after, Duration::from_millis(500));
         assert!(cell.admit(pace, 7 + 99_999_999, 1).is_err());
         assert_eq!(cell.admit(pace, 7 + 100_000_000, 1).unwrap().remaining, 0);
-        cell.refund(pace, 1);
+        cell.refund(1);
         assert_eq!(cell.admit(pace, 7 + 100_000_000, 1).unwrap().remaining, 0);
     }
 
@@ -142,6 +184,31 @@ mod tests {
         assert!(Gcra::default().admit(pace, 0, 6).is_err());
         assert!(Gcra::default().admit(pace, 0, u64::MAX).is_err());
         assert_eq!(Gcra::default().admit(pace, 0, 5).unwrap().remaining, 0);
+    }
+
+    #[test]
+    fn another_pace_keeps_what_was_used() {
+        let minute = Duration::from_secs(60);
+        let cell = Gcra::default();
+        for _ in 0..4 {
+            cell.admit(Pace::new(10, minute, 10), 0, 1).unwrap();
+        }
+        assert_eq!(
+            cell.admit(Pace::new(100, minute, 100), 0, 1).unwrap().remaining,
+            95
+        );
+        assert_eq!(cell.admit(Pace::new(10, minute, 10), 0, 1).unwrap().remaining, 4);
+        cell.refund(1);
+        // Less than what was used: nothing is left, and the next permit comes after one step.
+        let refused = cell.admit(Pace::new(3, minute, 3), 0, 1).unwrap_err();
+        assert_eq!(refused.retry_after, Duration::from_secs(20));
+        assert_eq!(refused.reset_after, minute);
+        // Time that passed before the change is not taken back.
+        let idle = minute.as_nanos().try_into().unwrap();
+        assert_eq!(
+            cell.admit(Pace::new(10, minute, 10), idle, 1).unwrap().remaining,
+            9
+        );
     }
 
     #[test]

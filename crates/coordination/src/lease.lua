@@ -86,6 +86,14 @@ local function remaining()
 end
 
 local changed = false
+if shape == 'rate' and (counter.amount ~= amount or counter.burst ~= burst) then
+  if counter.amount and counter.arrival > micros then
+    local ahead = math.floor((counter.arrival - micros) * counter.amount / amount)
+    counter.arrival = micros + math.min(ahead, cost(burst))
+    changed = true
+  end
+  counter.amount, counter.burst = amount, burst
+end
 local granted = 0
 if known then
   granted = known.granted

@@ -26,6 +26,11 @@ pub struct Counter {
     buckets: Vec<(i64, u64)>,
     /// Rate: the theoretical arrival time, in microseconds since the epoch.
     arrival: i64,
+    /// Rate: the amount that `arrival` was reckoned with, and the burst; zero when not known.
+    #[serde(default)]
+    amount: u64,
+    #[serde(default)]
+    burst: u64,
     /// Leases that live.
     leases: Vec<Lease>,
 }
@@ -61,7 +66,7 @@ impl Counter {
         let lost = counter.is_none();
         let this = counter.get_or_insert_with(|| Self::new(&terms));
         this.enter(&mut terms, now);
-        let mut changed = false;
+        let mut changed = this.change_pace(&request.spec, now);
         let granted = if let Some(known) = this.leases.iter().find(|lease| lease.id == request.lease) {
             known.granted
         } else {
@@ -111,8 +116,28 @@ impl Counter {
             used: 0,
             buckets: Vec::new(),
             arrival: 0,
+            amount: 0,
+            burst: 0,
             leases: Vec::new(),
         }
+    }
+
+    /// Moves the arrival of a rate to another amount: what was used stays used,
+    /// up to the new burst. Says whether that moved anything.
+    fn change_pace(&mut self, spec: &LimitSpec, now: Timestamp) -> bool {
+        if self.shape != Shape::Rate || (self.amount, self.burst) == (spec.amount, spec.burst) {
+            return false;
+        }
+        let now = micros(now);
+        let ahead = self.arrival.saturating_sub(now);
+        let known = self.amount != 0;
+        if known && ahead > 0 {
+            let moved = i128::from(ahead) * i128::from(self.amount) / i128::from(spec.amount.max(1));
+            let moved = i64::try_from(moved).unwrap_or(i64::MAX);
+            self.arrival = now.saturating_add(moved.min(cost(spec, spec.burst)));
+        }
+        (self.amount, self.burst) = (spec.amount, spec.burst);
+        known && ahead > 0
     }
 
     /// Steps into the period of the terms, and forgets what is over.

@@ -55,6 +55,22 @@ fn a_refusal_without_news_writes_nothing() {
 }
 
 #[test]
+fn another_amount_of_a_rate_keeps_what_was_used() {
+    let mut counter = None;
+    let mut ask = |lease, spec: &LimitSpec, want, millis| {
+        Counter::lease(&mut counter, at(millis), &request(lease, 1, spec, want))
+    };
+    for lease in 0..4 {
+        assert_eq!(ask(lease, &rate(10, "1m", 10), 1, 0).0.granted, 1);
+    }
+    assert_eq!(ask(10, &rate(100, "1m", 100), 0, 0).0.remaining, 96);
+    let (less, effect) = ask(11, &rate(3, "1m", 3), 1, 0);
+    assert_eq!((less.granted, effect), (0, Effect::Changed));
+    assert_eq!(less.retry_after, Duration::from_secs(20));
+    assert_eq!(ask(12, &rate(3, "1m", 3), 1, 20_000).0.granted, 1);
+}
+
+#[test]
 fn a_clock_that_goes_back_over_the_boundary_gives_nothing_twice() {
     let spec = quota(4, "1h", ResetKind::Calendar);
     let mut counter = None;

@@ -55,7 +55,7 @@ pub struct Exhausted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Pool { round: u32 },
-    Cell(Pace),
+    Cell,
     Overdraft,
 }
 
@@ -189,7 +189,7 @@ impl Permits {
                     self.pool.fetch_add(1, Ordering::AcqRel);
                 }
             }
-            Source::Cell(pace) => self.cell.refund(pace, 1),
+            Source::Cell => self.cell.refund(1),
             Source::Overdraft => {
                 // What was reported in between stays counted.
                 subtract(&self.overdraft, 1);
@@ -201,7 +201,7 @@ impl Permits {
         self.cell.admit(pace, now, 1).map(|admit| Taken {
             remaining: admit.remaining,
             reset_after: admit.reset_after,
-            source: Source::Cell(pace),
+            source: Source::Cell,
         })
     }
 
