@@ -63,6 +63,8 @@ codes! {
     TooManyValues "too_many_values" Error,
     /// YAML aliases blow the document up.
     AliasExpansion "alias_expansion" Error,
+    /// Several YAML documents in one file.
+    SeveralDocuments "several_documents" Error,
     /// The outermost value is not an object.
     NotAnObject "not_an_object" Error,
     /// An object names one member twice; the last one counts.
@@ -153,6 +155,9 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.pointer.is_empty() {
+            return write!(f, "{}: {}", self.code, self.message);
+        }
         write!(f, "{} at `{}`: {}", self.code, self.pointer, self.message)
     }
 }

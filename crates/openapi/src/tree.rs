@@ -146,6 +146,7 @@ fn yaml_refusal(error: &serde_saphyr::Error, bounds: &Bounds) -> Findings {
         serde_saphyr::Error::Budget { breach, .. } => match breach {
             BudgetBreach::Depth { .. } => too_deep(bounds, line),
             BudgetBreach::Events { .. } | BudgetBreach::Nodes { .. } => too_many_values(bounds, line),
+            BudgetBreach::Documents { .. } => several_documents(line),
             other => refuse(
                 Code::AliasExpansion,
                 format!("the YAML asks for too much: {other:?}"),
@@ -155,6 +156,7 @@ fn yaml_refusal(error: &serde_saphyr::Error, bounds: &Bounds) -> Findings {
         serde_saphyr::Error::AliasReplayLimitExceeded { .. }
         | serde_saphyr::Error::AliasExpansionLimitExceeded { .. }
         | serde_saphyr::Error::AliasReplayStackDepthExceeded { .. } => alias_expansion(bounds, line),
+        serde_saphyr::Error::MultipleDocuments { .. } => several_documents(line),
         other => {
             let message = other.to_string();
             // The scanner looks ahead of the budget and has a limit of its own for `[[[…`.
@@ -179,6 +181,14 @@ fn too_many_values(bounds: &Bounds, line: Option<u32>) -> Findings {
     refuse(
         Code::TooManyValues,
         format!("more than {} values", bounds.nodes),
+        line,
+    )
+}
+
+fn several_documents(line: Option<u32>) -> Findings {
+    refuse(
+        Code::SeveralDocuments,
+        "the file holds several YAML documents; keep the one with the description and no `---` after it",
         line,
     )
 }
@@ -517,6 +527,12 @@ mod tests {
             code_of(include_bytes!("../testdata/bomb.yaml")),
             Code::AliasExpansion
         );
+    }
+
+    #[test]
+    fn several_documents_in_one_file_are_refused_by_name() {
+        assert_eq!(code_of(b"a: 1\n---\nb: 2\n"), Code::SeveralDocuments);
+        assert!(read(b"---\na: 1\n", &Bounds::default()).is_ok());
     }
 
     #[test]

@@ -22,6 +22,13 @@ pub struct BackupOptions {
     pub calls: bool,
 }
 
+/// What an archive says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ArchiveFacts {
+    /// Tells under which master key the store was made; `None` when it was never prepared.
+    pub master_key_check: Option<String>,
+}
+
 const FORMAT: &str = "gatewright-archive";
 const VERSION: u32 = 1;
 

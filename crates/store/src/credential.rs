@@ -197,16 +197,16 @@ impl Credentials<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn stamp_used(self, used: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
-        let Some(latest) = used.iter().map(|(_, at)| *at).max() else {
+        if used.is_empty() {
             return Ok(());
-        };
+        }
         let ids: Vec<CredentialId> = used.iter().map(|(id, _)| *id).collect();
         let at = used.iter().fold(CaseStatement::new(), |case, (id, at)| {
             case.case(is("id", id), Expr::val(at.value()))
         });
         let older = Expr::col("last_used_at")
             .is_null()
-            .or(Expr::col("last_used_at").lt(latest.value()));
+            .or(Expr::col("last_used_at").lt(at.clone()));
         let mut update = Query::update();
         update
             .table(Credential::TABLE)

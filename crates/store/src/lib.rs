@@ -61,7 +61,7 @@ mod tests;
 pub use api::ApiFilter;
 pub use application::ApplicationFilter;
 pub use approval::ApprovalFilter;
-pub use archive::BackupOptions;
+pub use archive::{ArchiveFacts, BackupOptions};
 pub use audit::{AuditFilter, ChainVerdict};
 pub use call::{CallFilter, StoredCall, TrafficView};
 pub use change::{AuditEntry, OutboxEntry};

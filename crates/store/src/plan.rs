@@ -299,6 +299,25 @@ impl Plans<'_> {
         insert_version(self.0, tenant, id, version).await
     }
 
+    /// Deletes a plan that nobody ever subscribed to, with all its versions.
+    ///
+    /// # Errors
+    /// As for every write.
+    pub async fn delete(self, id: PlanId) -> Result<(), StoreError> {
+        let mut select = self.0.select::<PlanVersionRow>();
+        select.and_where(is("plan_id", &id));
+        let versions: Vec<PlanVersionRow> = self.0.all(&select).await?;
+        let versions: Vec<PlanVersionId> = versions.iter().map(|version| version.id).collect();
+        // Children before what they point to; the plan's own pointer is checked at commit.
+        self.0
+            .delete::<PlacedLimit>(is_in("plan_version_id", &versions))
+            .await?;
+        self.0.delete::<CoverageRow>(is("plan_id", &id)).await?;
+        self.0.delete::<PlanVersionRow>(is("plan_id", &id)).await?;
+        self.0.delete::<PlanRow>(is("id", &id)).await?;
+        Ok(())
+    }
+
     /// Every version of a plan, oldest first.
     ///
     /// # Errors

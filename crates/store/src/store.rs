@@ -150,6 +150,13 @@ impl Store {
         Ok(names)
     }
 
+    /// The names of all migrations: what is pending where there is no store yet.
+    #[must_use]
+    pub fn known_migrations() -> Vec<String> {
+        let known = migrations::MIGRATIONS.iter();
+        known.map(|migration| migration.name.to_owned()).collect()
+    }
+
     /// Refuses a schema that is not the one of this program.
     ///
     /// # Errors

@@ -138,9 +138,25 @@ impl Subscriptions<'_> {
     /// # Errors
     /// As for every read.
     pub async fn closed_at(self, id: ApiId, at: Timestamp) -> Result<Vec<Subscription>, StoreError> {
+        self.closed_of(is("api_id", &id), at).await
+    }
+
+    /// The subscriptions of an application that were closed at exactly this time.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn closed_with_application(
+        self,
+        id: ApplicationId,
+        at: Timestamp,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        self.closed_of(is("application_id", &id), at).await
+    }
+
+    async fn closed_of(self, condition: Expr, at: Timestamp) -> Result<Vec<Subscription>, StoreError> {
         let mut select = self.0.select::<Subscription>();
         select
-            .and_where(is("api_id", &id))
+            .and_where(condition)
             .and_where(is("state", &SubscriptionState::Closed))
             .and_where(is("updated_at", &at))
             .order_by("id", Order::Asc);

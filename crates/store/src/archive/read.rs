@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use flate2::write::GzDecoder;
+use gatewright_model::state::Word;
 use sea_query::{Query, Value};
 use serde_json::Value as Json;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{EndLine, FORMAT, Header, TableLine, VERSION, migration_names, value};
+use super::{ArchiveFacts, EndLine, FORMAT, Header, TableLine, VERSION, migration_names, value};
 use crate::conn::{Access, Scope};
 use crate::dialect;
 use crate::error::StoreError;
+use crate::meta::MetaKey;
 use crate::migrations::Target;
 use crate::schema::{self, Kind, Table};
 use crate::store::Store;
@@ -22,6 +24,30 @@ const BATCH: usize = 500;
 /// The longest line: a document of the largest size, in base64.
 const MAX_LINE: usize = 512 << 20;
 const DAY_MS: i64 = 86_400_000;
+
+impl ArchiveFacts {
+    /// Reads an archive to its end and writes nothing: what this refuses, no store needs to see.
+    ///
+    /// # Errors
+    /// [`StoreError::Archive`] when it is none, cut, or of another schema;
+    /// [`StoreError::File`] when it cannot be read.
+    pub async fn read(from: &mut (impl AsyncRead + Unpin + Send)) -> Result<Self, StoreError> {
+        let mut inspection = Inspection::default();
+        let mut lines = Lines::default();
+        let mut chunk = vec![0_u8; 256 << 10];
+        loop {
+            let read = from.read(&mut chunk).await?;
+            if read == 0 {
+                break;
+            }
+            lines.push(chunk.get(..read).unwrap_or_default())?;
+            while let Some(line) = lines.next_line() {
+                inspection.line(&line)?;
+            }
+        }
+        inspection.finish()
+    }
+}
 
 impl Store {
     /// Fills an empty store from an archive, all of it or nothing, and says how many rows that were.
@@ -60,6 +86,57 @@ impl Store {
             }
         }
         restoring.finish().await
+    }
+}
+
+/// Where the looking through an archive stands.
+#[derive(Default)]
+struct Inspection {
+    header_read: bool,
+    in_meta: bool,
+    rows: u64,
+    announced: Option<u64>,
+    facts: ArchiveFacts,
+}
+
+impl Inspection {
+    fn line(&mut self, line: &[u8]) -> Result<(), StoreError> {
+        if !self.header_read {
+            check_header(line)?;
+            self.header_read = true;
+        } else if line.starts_with(b"[") {
+            self.rows += 1;
+            if self.in_meta {
+                self.fact(line)?;
+            }
+        } else if let Ok(end) = serde_json::from_slice::<EndLine>(line) {
+            self.announced = Some(end.rows);
+        } else {
+            let open = open_table(line)?;
+            self.in_meta = open.table.name == "meta";
+            let columns: Vec<_> = open.columns.iter().map(|(column, _)| *column).collect();
+            if self.in_meta && columns != ["key", "value"] {
+                return Err(damaged("its facts have other columns"));
+            }
+        }
+        Ok(())
+    }
+
+    fn fact(&mut self, line: &[u8]) -> Result<(), StoreError> {
+        let (key, value): (String, String) =
+            serde_json::from_slice(line).map_err(|_| damaged("a fact is no pair of texts"))?;
+        if key == MetaKey::MasterKeyCheck.as_str() {
+            self.facts.master_key_check = Some(value);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<ArchiveFacts, StoreError> {
+        if self.announced == Some(self.rows) {
+            Ok(self.facts)
+        } else {
+            Err(damaged("it ends too early"))
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use gatewright_model::snapshot::PartKind;
 use uuid::Uuid;
 
 use super::traffic::{call, rollup};
-use crate::archive::BackupOptions;
+use crate::archive::{ArchiveFacts, BackupOptions};
 use crate::call::CallFilter;
 use crate::conn::Scope;
 use crate::error::{Rule, StoreError};
+use crate::meta::MetaKey;
 use crate::store::Store;
 use crate::testing::sample::{World, credential, operation, revision, upstream};
 use crate::testing::{Fresh, NOW, store_test};
@@ -126,4 +127,22 @@ store_test! {
         assert_eq!(clash.rule().map(|rule| rule == Rule::PrimaryKey || rule == Rule::TenantSlug), Some(true));
         source.drop().await;
     }
+}
+
+#[tokio::test]
+async fn an_archive_tells_of_its_key_before_anything_is_written() {
+    let fresh = Fresh::sqlite().await;
+    filled(&fresh.store).await;
+    let mut tx = fresh.store.begin(Scope::System).await.unwrap();
+    tx.meta().set(MetaKey::MasterKeyCheck, "abc").await.unwrap();
+    tx.commit(NOW).await.unwrap();
+    let archive = backup(&fresh.store, false).await;
+    let facts = ArchiveFacts::read(&mut archive.as_slice()).await.unwrap();
+    assert_eq!(facts.master_key_check.as_deref(), Some("abc"));
+    let cut = &archive[..archive.len() / 2];
+    for broken in [cut, b"no archive".as_slice(), b""] {
+        let refusal = ArchiveFacts::read(&mut &*broken).await.unwrap_err();
+        assert!(matches!(refusal, StoreError::Archive(_)), "{refusal}");
+    }
+    fresh.drop().await;
 }

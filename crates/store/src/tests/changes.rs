@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use gatewright_model::consumer::CredentialState;
 use gatewright_model::id::{EntityId, OutboxId};
 use gatewright_model::snapshot::{Delta, PartHash, PartKind};
+use gatewright_model::time::Timestamp;
 use serde_json::json;
 
 use crate::change::OutboxEntry;
@@ -110,6 +111,12 @@ store_test! {
         let mut tx = store.begin(Scope::System).await.unwrap();
         assert_eq!(tx.head().await.unwrap(), before);
         assert_eq!(tx.credentials().find(world.credential.id).await.unwrap().unwrap().last_used_at, Some(NOW));
+        let [earlier, later] = [-1, 1].map(|by| Timestamp::from_millis(NOW.as_millis() + by));
+        let second = credential(&world.application);
+        tx.credentials().insert(&second).await.unwrap();
+        tx.credentials().stamp_used(&[(world.credential.id, earlier), (second.id, later)]).await.unwrap();
+        assert_eq!(tx.credentials().find(world.credential.id).await.unwrap().unwrap().last_used_at, Some(NOW));
+        assert_eq!(tx.credentials().find(second.id).await.unwrap().unwrap().last_used_at, Some(later));
         assert_eq!(tx.meta().set_once(MetaKey::InstallationId, "two").await.unwrap(), "one");
         assert!(tx.meta().remove(MetaKey::InstallationId).await.unwrap());
         assert_eq!(tx.meta().get(MetaKey::InstallationId).await.unwrap(), None);
