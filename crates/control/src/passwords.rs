@@ -58,7 +58,9 @@ fn is_common(text: &str) -> bool {
     let mut chars = lower.chars();
     let first = chars.next();
     let all_one = chars.all(|char| Some(char) == first);
-    all_one || COMMON.lines().any(|common| common == lower) || ROWS.iter().any(|row| is_run(lower.as_bytes(), row))
+    all_one
+        || COMMON.lines().any(|common| common == lower)
+        || ROWS.iter().any(|row| is_run(lower.as_bytes(), row))
 }
 
 /// Whether each key is the next of the one before it, or each the one before.
@@ -154,7 +156,12 @@ mod tests {
 
     #[test]
     fn words_of_ones_own_are_fine() {
-        for text in ["correct horse", "secret-password", "long enough", "hunter2hunter3"] {
+        for text in [
+            "correct horse",
+            "secret-password",
+            "long enough",
+            "hunter2hunter3",
+        ] {
             assert_eq!(code(text), "ok", "{text}");
         }
         assert_eq!(code("1234567"), "invalid_password");
@@ -164,7 +171,10 @@ mod tests {
     #[test]
     fn the_list_can_match() {
         for line in COMMON.lines() {
-            assert!(line.chars().count() >= MIN_CHARS && line.to_lowercase() == line, "{line}");
+            assert!(
+                line.chars().count() >= MIN_CHARS && line.to_lowercase() == line,
+                "{line}"
+            );
         }
     }
 }

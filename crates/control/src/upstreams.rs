@@ -8,6 +8,7 @@ use gatewright_model::id::ApiId;
 use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::{Ref, VersionRef};
+use gatewright_model::state::Word;
 use gatewright_model::tenancy::{DEFAULT_TENANT, Tenant};
 use gatewright_store::Tx;
 use serde_json::json;
@@ -64,9 +65,11 @@ impl Versions<'_> {
         let version = find(&mut tx, &api, version).await?;
         if_match.check(version.row_version)?;
         if matches!(version.state, VersionState::Retired | VersionState::Archived) {
-            return Err(Error::guard(
+            return Err(Error::guard_in(
                 "version_frozen",
                 format!("a version that is {} has no upstream", version.state),
+                version.state.as_str(),
+                version.state.reachable(),
             ));
         }
         store(self.0, &mut tx, caller, &version, &upstream).await?;

@@ -9,14 +9,18 @@ mod ports;
 mod sample_usage;
 mod seed;
 
+use std::sync::Arc;
+
 use gatewright_config::{Config, Exit};
 use gatewright_control::Control;
 use gatewright_demo::upstreams::Upstreams;
+use gatewright_model::time::SystemEntropy;
 use serde_json::json;
 
 use crate::commands::session::Session;
 use crate::failure::Failure;
 use crate::output;
+use crate::schema;
 
 pub(crate) use crate::demo::account::with_admin;
 
@@ -63,6 +67,15 @@ impl Shop {
 /// # Errors
 /// As for every command on the store.
 pub(crate) async fn remove(config: &Config) -> Result<Exit, Failure> {
+    if !schema::is_made(&config.store.database, Arc::new(SystemEntropy)).await? {
+        let nothing = json!({ "removed": { "apis": [], "applications": [], "usage": false } });
+        output::print(
+            config.store.output,
+            "nothing is there: the store has not been made yet",
+            &nothing,
+        )?;
+        return Ok(Exit::Success);
+    }
     let session = Session::open(&config.store).await?;
     let caller = session.control.command_line_caller(None).await?;
     let removed = session.control.samples().remove(&caller).await?;

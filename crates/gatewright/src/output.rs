@@ -22,3 +22,20 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::finding(format!("stdout cannot be written: {error}")))
 }
+
+/// A number with its noun, which takes an `s` in the plural.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        let counts = [0, 1, 2].map(|count| counted(count, "error"));
+        assert_eq!(counts, ["0 errors", "1 error", "2 errors"]);
+    }
+}

@@ -43,6 +43,25 @@ pub(crate) async fn open(target: &DatabaseTarget, entropy: Arc<dyn Entropy>) -> 
     Ok(Store::open(StoreSettings { database, entropy }).await?)
 }
 
+/// Whether there is certainly no store: opening it would make its files.
+pub(crate) fn is_missing(target: &DatabaseTarget) -> bool {
+    matches!(target, DatabaseTarget::Sqlite { control, .. } if !control.exists())
+}
+
+/// Whether there is a store with a schema in it; looking makes neither.
+///
+/// # Errors
+/// 69 when it is out of reach.
+pub(crate) async fn is_made(target: &DatabaseTarget, entropy: Arc<dyn Entropy>) -> Result<bool, Failure> {
+    if is_missing(target) {
+        return Ok(false);
+    }
+    let store = open(target, entropy).await?;
+    let empty = store.is_empty_schema().await?;
+    store.close().await;
+    Ok(!empty)
+}
+
 fn make_home(control: &Path) -> Result<(), Failure> {
     let Some(home) = control.parent().filter(|home| !home.as_os_str().is_empty()) else {
         return Ok(());

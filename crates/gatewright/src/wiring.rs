@@ -4,6 +4,7 @@
 
 pub(crate) mod config_source;
 pub(crate) mod counter_rows;
+mod last_used;
 pub(crate) mod node_id;
 pub(crate) mod node_rows;
 pub(crate) mod record_sink;

@@ -128,17 +128,15 @@ const fn word(severity: Severity) -> &'static str {
 }
 
 fn summary(findings: &[Finding]) -> String {
-    let count = |severity| {
-        findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
+    let count = |severity, noun| {
+        let found = findings.iter().filter(|finding| finding.severity == severity);
+        output::counted(found.count(), noun)
     };
     format!(
-        "{} errors, {} warnings, {} remarks",
-        count(Severity::Error),
-        count(Severity::Warning),
-        count(Severity::Info)
+        "{}, {}, {}",
+        count(Severity::Error, "error"),
+        count(Severity::Warning, "warning"),
+        count(Severity::Info, "remark")
     )
 }
 

@@ -103,7 +103,7 @@ pub(crate) async fn run(config: &Config) -> Result<Exit, Failure> {
             for check in &found {
                 output::line(&check.line())?;
             }
-            output::line(&format!("{problems} problems"))?;
+            output::line(&output::counted(problems, "problem"))?;
         }
         OutputFormat::Json => output::line(&json!({ "problems": problems, "checks": found }).to_string())?,
     }

@@ -35,6 +35,18 @@ pub(super) async fn all(config: &Config) -> Vec<Check> {
 
 /// Whether a server runs on the data directory.
 fn data_dir(config: &Config, checks: &mut Vec<Check>) -> bool {
+    // Taking the lock would make the directory.
+    if !config.store.data_dir.exists() {
+        checks.push(Check::warning(
+            "data_dir",
+            format!(
+                "{:?} is not there; the first start makes it",
+                config.store.data_dir
+            ),
+            "correct data_dir (--data-dir, GATEWRIGHT_DATA_DIR) if an installation should be there",
+        ));
+        return false;
+    }
     match DataDirLock::acquire(&config.store.data_dir) {
         Ok(_released) => {
             checks.push(Check::ok(
@@ -128,6 +140,14 @@ fn master_key(config: &Config, checks: &mut Vec<Check>) -> Option<MasterKey> {
 }
 
 async fn store(config: &Config, key: Option<&MasterKey>, checks: &mut Vec<Check>) {
+    if schema::is_missing(&config.store.database) {
+        checks.push(Check::warning(
+            "store",
+            "there is no database yet; the first start makes it",
+            "correct data_dir (--data-dir, GATEWRIGHT_DATA_DIR) or database_url (--database-url, GATEWRIGHT_DATABASE_URL) if there should be one",
+        ));
+        return;
+    }
     let store = match schema::open(&config.store.database, Arc::new(SystemEntropy)).await {
         Ok(store) => store,
         Err(failure) => {
