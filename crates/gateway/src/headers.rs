@@ -2,7 +2,7 @@
 //! about one connection, what is ours to say and what could fool the other
 //! side stays behind (`security.md`, T13, T14, T31; `product.md`, section 5).
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, SET_COOKIE, TE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, LINK, SET_COOKIE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::rejection::MARKER;
@@ -67,6 +67,12 @@ pub(crate) fn of_answer(upstream: &HeaderMap, keep_length: bool) -> HeaderMap {
         let behind = match *name {
             CONTENT_LENGTH => !keep_length,
             SET_COOKIE => sets_own_cookie(value),
+            LINK if !named.contains(name) => {
+                if let Some(rest) = without_lifecycle_links(value) {
+                    out.append(LINK, rest);
+                }
+                true
+            }
             _ => named.contains(name) || is_ours_to_answer(name.as_str()),
         };
         if !behind {
@@ -79,8 +85,10 @@ pub(crate) fn of_answer(upstream: &HeaderMap, keep_length: bool) -> HeaderMap {
 /// Trailers of either direction that may go on.
 pub(crate) fn of_trailers(trailers: &HeaderMap) -> HeaderMap {
     let ends_or_directs = |name: &HeaderName| {
-        matches!(*name, HOST | CONTENT_LENGTH | AUTHORIZATION | COOKIE | SET_COOKIE)
-            || stays_behind(name, false)
+        matches!(
+            *name,
+            HOST | CONTENT_LENGTH | AUTHORIZATION | COOKIE | LINK | SET_COOKIE
+        ) || stays_behind(name, false)
             || is_ours_to_answer(name.as_str())
     };
     trailers
@@ -153,6 +161,11 @@ fn is_ours_to_answer(name: &str) -> bool {
             "x-subscription-id"
                 | "x-plan"
                 | "x-request-id"
+                // What ends and what is left is known here alone.
+                | "deprecation"
+                | "sunset"
+                | "ratelimit"
+                | "ratelimit-policy"
                 // They bind the browser to more than this API: the whole host, its storage, other ports.
                 | "strict-transport-security"
                 | "public-key-pins"
@@ -264,6 +277,60 @@ fn without_own_cookies(value: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&left.join(&b"; "[..])).ok()
 }
 
+/// A `Link` value without the links that speak of the version's life, which are
+/// ours to set; `None` when nothing is left.
+fn without_lifecycle_links(value: &HeaderValue) -> Option<HeaderValue> {
+    let links = || outside_quotes(value.as_bytes(), b',').filter(|link| !link.is_empty());
+    if !links().any(is_lifecycle_link) {
+        return Some(value.clone());
+    }
+    let left: Vec<&[u8]> = links().filter(|link| !is_lifecycle_link(link)).collect();
+    if left.is_empty() {
+        return None;
+    }
+    HeaderValue::from_bytes(&left.join(&b", "[..])).ok()
+}
+
+/// Whether one of a link's relations is `deprecation`, `sunset` or `successor-version`.
+fn is_lifecycle_link(link: &[u8]) -> bool {
+    outside_quotes(link, b';').skip(1).any(|parameter| {
+        let mut sides = parameter.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
+        let is_rel = sides.next().is_some_and(|name| name.eq_ignore_ascii_case(b"rel"));
+        let relations = sides.next().unwrap_or_default();
+        is_rel
+            && relations
+                .split(|byte| matches!(byte, b'"' | b' ' | b'\t'))
+                .any(|relation| {
+                    [&b"deprecation"[..], b"sunset", b"successor-version"]
+                        .iter()
+                        .any(|own| relation.eq_ignore_ascii_case(own))
+                })
+    })
+}
+
+/// The parts of a field's value between separators, those in quotes and in
+/// angle brackets aside (RFC 8288, section 3).
+fn outside_quotes(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut closing = None;
+    let mut escaped = false;
+    value
+        .split(move |byte| {
+            if std::mem::take(&mut escaped) {
+                return false;
+            }
+            match (closing, *byte) {
+                (Some(b'"'), b'\\') => escaped = true,
+                (Some(end), byte) if end == byte => closing = None,
+                (None, b'"') => closing = Some(b'"'),
+                (None, b'<') => closing = Some(b'>'),
+                (None, byte) => return byte == separator,
+                (Some(_), _) => {}
+            }
+            false
+        })
+        .map(<[u8]>::trim_ascii)
+}
+
 fn sets_own_cookie(value: &HeaderValue) -> bool {
     is_own_cookie(value.as_bytes().trim_ascii_start())
 }
@@ -351,6 +418,27 @@ mod tests {
         let expected = map(&[("content-type", "text/plain"), ("set-cookie", "theme=dark")]);
         assert_eq!(of_answer(&upstream, false), expected);
         assert_eq!(of_answer(&upstream, true)["content-length"], "3");
+    }
+
+    #[test]
+    fn an_answer_cannot_announce_ends_and_limits() {
+        let upstream = map(&[
+            ("deprecation", "@1"),
+            ("sunset", "Sat, 21 Nov 2026 08:00:00 GMT"),
+            ("ratelimit", "\"theirs\";r=1;t=1"),
+            ("ratelimit-policy", "\"theirs\";q=1;w=1"),
+            (
+                "link",
+                "</p?a=1,2>; rel=next; title=\"a, \\\"rel=sunset\", </v2>; rel=\"successor-version\"",
+            ),
+            ("link", "</end>; Rel = \"help SUNSET\""),
+            ("link", "</p?page=1>; rel=\"prev\""),
+        ]);
+        let expected = map(&[
+            ("link", "</p?a=1,2>; rel=next; title=\"a, \\\"rel=sunset\""),
+            ("link", "</p?page=1>; rel=\"prev\""),
+        ]);
+        assert_eq!(of_answer(&upstream, false), expected);
     }
 
     #[test]

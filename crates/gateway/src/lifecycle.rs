@@ -58,7 +58,7 @@ impl LifecycleHeaders {
         }
     }
 
-    /// Sets the fields. They replace what an upstream said; its own links stay.
+    /// Sets the fields. Links of the upstream stay.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         if let Some(value) = &self.deprecation {
             headers.insert(DEPRECATION, value.clone());
