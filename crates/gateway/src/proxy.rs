@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use self::answer::AnswerBody;
@@ -52,6 +53,10 @@ pub(crate) async fn serve(
 
 async fn pass(worker: &Worker, call: &mut Call, parts: &Parts, body: Incoming) -> Outcome {
     match admit(worker, call, parts).await {
+        Ok(Some((_, _, admitted))) if body.size_hint().lower() > worker.settings.max_body => {
+            discard(parts, body).await;
+            Outcome::Failed(admitted, Rejection::PayloadTooLarge(worker.settings.max_body))
+        }
         Ok(Some((head, client, admitted))) => {
             match forward(call, parts, &head, &client, &admitted, body).await {
                 Ok(exchanged) => Outcome::Answered(admitted, exchanged),
@@ -60,15 +65,23 @@ async fn pass(worker: &Worker, call: &mut Call, parts: &Parts, body: Incoming) -
         }
         Ok(None) => Outcome::Server,
         Err(refused) => {
-            // A client that waits for `100 Continue` sends its body only when it is asked for.
-            let leftover = if refused.rejection.closes_connection() || parts.headers.contains_key(EXPECT) {
+            let leftover = if refused.rejection.closes_connection() {
                 Leftover::Unread
             } else {
-                body::discard(body).await
+                discard(parts, body).await
             };
             Outcome::Refused(refused, leftover)
         }
     }
+}
+
+/// Reads a body that nobody wants, unless its client waits for `100 Continue`:
+/// then it sends the body only when it is asked for.
+async fn discard(parts: &Parts, body: Incoming) -> Leftover {
+    if parts.headers.contains_key(EXPECT) {
+        return Leftover::Unread;
+    }
+    body::discard(body).await
 }
 
 type Passed<'a> = (Head<'a>, Client, Box<Admitted>);
@@ -110,7 +123,7 @@ async fn forward(
     body: Incoming,
 ) -> Result<Exchanged, Rejection> {
     let limit = call.worker().settings.max_body;
-    let body = RequestBody::new(body, limit).map_err(|fault| exchange::of_upload(fault, limit))?;
+    let body = RequestBody::new(body, limit);
     let upstream = admitted
         .upstream
         .as_deref()

@@ -130,6 +130,29 @@ async fn sizes_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_sends_too_much_still_reads_the_refusal() {
+    let upstream = Upstream::echo().await;
+    let bed = Setup::before(&[upstream.address]).start();
+    let length = 11 * 1024 * 1024;
+    let head = format!("POST /shop/v1/ HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    let mut wire = Wire::connect(bed.address).await;
+    wire.send(&head).await;
+    wire.send(&" ".repeat(length)).await;
+    let answer = wire.receive(false).await.unwrap();
+    assert_eq!(
+        (answer.status(), answer.code()),
+        (413, "payload_too_large".to_owned())
+    );
+    assert!(wire.is_closed().await);
+    let mut waits = Wire::connect(bed.address).await;
+    waits
+        .send(&head.replace("Host: a", "Host: a\r\nExpect: 100-continue"))
+        .await;
+    assert_eq!(waits.receive(false).await.unwrap().status(), 413);
+    assert_eq!(upstream.requests(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_chunked_body_over_the_limit_is_refused_on_the_way() {
     let upstream = Upstream::echo().await;
     let mut setup = Setup::before(&[upstream.address]);
