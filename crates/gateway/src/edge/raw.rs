@@ -5,6 +5,7 @@
 use super::Fault;
 
 const LINES: Fault = "lines must end with CRLF";
+const FRAGMENT: Fault = "the target must not hold a fragment (#)";
 const LENGTH_TWICE: Fault = "Content-Length must not be repeated";
 const BOTH: Fault = "Content-Length and Transfer-Encoding must not stand together";
 const UNSEEN: Fault = "a message with a transfer coding must not be pipelined";
@@ -22,6 +23,11 @@ pub(super) fn check(raw: &[u8], method: &http::Method, has_coding: bool) -> Resu
         .is_some_and(|rest| rest.first() == Some(&b' '));
     if !begins_here {
         return if has_coding { Err(UNSEEN) } else { Ok(()) };
+    }
+    // The parser behind us cuts it off, so nothing later sees it.
+    let target = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if target.contains(&b'#') {
+        return Err(FRAGMENT);
     }
     let (mut lengths, mut codings) = (0, 0);
     for line in head.split_inclusive(|byte| *byte == b'\n') {
@@ -84,6 +90,12 @@ mod tests {
         ] {
             assert_eq!(post(bare), Err(LINES), "{bare:?}");
         }
+    }
+
+    #[test]
+    fn a_target_has_no_fragment() {
+        assert_eq!(post("POST /a#b HTTP/1.1\r\nHost: a\r\n\r\n"), Err(FRAGMENT));
+        assert_eq!(post("POST /a HTTP/1.1\r\nReferer: /a#b\r\n\r\n"), Ok(()));
     }
 
     #[test]
