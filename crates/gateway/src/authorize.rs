@@ -203,7 +203,7 @@ fn subscribed<'c>(
         }
     }
     match best {
-        Some(_) if suspended => Err(Rejection::SubscriptionSuspended),
+        Some(_) if suspended => Err(Rejection::ApplicationSuspended),
         Some(best) => Ok(best),
         None => Err(refused),
     }

@@ -29,7 +29,7 @@ pub(crate) struct RateHeaders {
 }
 
 impl RateHeaders {
-    /// Sets the fields; they replace what an upstream said.
+    /// Sets the fields.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         if let Some(policy) = &self.policy {
             headers.insert(RATE_LIMIT_POLICY, policy.clone());
@@ -198,15 +198,17 @@ impl CompiledLimits {
             };
             let rejection = match decision {
                 Decision::Taken(permit) | Decision::Unmetered(permit) => {
-                    push_state(&mut state, limit, permit.remaining, permit.reset_after);
+                    let reset_after = limit.reset_after(permit.remaining, permit.reset_after);
+                    push_state(&mut state, limit, permit.remaining, reset_after);
                     if index + 1 < self.limits.len() {
                         taken.push((counter, permit));
                     }
                     continue;
                 }
                 Decision::Exhausted(exhausted) => {
-                    push_state(&mut state, limit, 0, exhausted.reset_after);
-                    limit.refusal(&exhausted, permits)
+                    let exceeded = limit.exceeded(&exhausted, permits);
+                    push_state(&mut state, limit, 0, exceeded.reset_after);
+                    limit.refusal(exceeded)
                 }
                 Decision::AuthorityAway => Rejection::LimitUnavailable,
             };
@@ -225,12 +227,30 @@ fn refund(taken: Vec<(Arc<Permits>, Taken)>) {
 }
 
 impl CompiledLimit {
-    fn refusal(&self, exhausted: &Exhausted, permits: &WorkerPermits) -> Rejection {
-        let exceeded = Exceeded {
+    /// What an answer calls the reset: until the next call may pass when nothing
+    /// is left of a rate, which comes back bit by bit; else until all of it is back.
+    fn reset_after(&self, remaining: u64, full: Duration) -> Duration {
+        if remaining > 0 || self.limit.kind == LimitKind::Quota {
+            return full;
+        }
+        let window = self.limit.window.duration().as_nanos();
+        let others = u128::from(self.limit.burst.unwrap_or(self.limit.amount).saturating_sub(1));
+        let others = window.saturating_mul(others) / u128::from(self.limit.amount.max(1));
+        full.saturating_sub(Duration::from_nanos(u64::try_from(others).unwrap_or(u64::MAX)))
+    }
+
+    fn exceeded(&self, exhausted: &Exhausted, permits: &WorkerPermits) -> Exceeded {
+        Exceeded {
             limit: Arc::clone(&self.name),
             retry_after: permits.spread(exhausted.retry_after),
-            reset_after: exhausted.reset_after,
-        };
+            reset_after: match self.limit.kind {
+                LimitKind::Rate => exhausted.retry_after,
+                LimitKind::Quota => exhausted.reset_after,
+            },
+        }
+    }
+
+    fn refusal(&self, exceeded: Exceeded) -> Rejection {
         match self.limit.kind {
             LimitKind::Rate => Rejection::RateLimited(exceeded),
             LimitKind::Quota => Rejection::QuotaExceeded(exceeded),

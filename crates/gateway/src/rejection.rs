@@ -48,8 +48,10 @@ pub enum Rejection {
     SubscriptionMissing,
     /// It was asked for and nobody decided yet.
     SubscriptionPending,
-    /// The provider suspended it, or the application.
+    /// The provider suspended it.
     SubscriptionSuspended,
+    /// The application is suspended, and with it all of its subscriptions.
+    ApplicationSuspended,
     /// The consumer paused it.
     SubscriptionPaused,
     /// It ran out.
@@ -79,7 +81,7 @@ pub struct Exceeded {
     pub limit: Arc<str>,
     /// When a call can pass again.
     pub retry_after: Duration,
-    /// When the limit stands at its full amount again.
+    /// When something of the limit is there again: the next permit of a rate, all of a quota.
     pub reset_after: Duration,
 }
 
@@ -137,6 +139,7 @@ impl Rejection {
             Self::SubscriptionMissing => &SUBSCRIPTION_MISSING,
             Self::SubscriptionPending => &SUBSCRIPTION_PENDING,
             Self::SubscriptionSuspended => &SUBSCRIPTION_SUSPENDED,
+            Self::ApplicationSuspended => &APPLICATION_SUSPENDED,
             Self::SubscriptionPaused => &SUBSCRIPTION_PAUSED,
             Self::SubscriptionExpired => &SUBSCRIPTION_EXPIRED,
             Self::RateLimited(_) => &RATE_LIMITED,
@@ -343,6 +346,13 @@ const SUBSCRIPTION_SUSPENDED: Words = words(
     "subscription_suspended",
     "The subscription is suspended",
     "ask the provider of the API why, and to resume it",
+);
+/// The contract has one code for both: what differs is who can end it.
+const APPLICATION_SUSPENDED: Words = words(
+    S::FORBIDDEN,
+    "subscription_suspended",
+    "The application is suspended",
+    "the application is suspended, and its subscriptions with it; its owner can activate it again",
 );
 const SUBSCRIPTION_PAUSED: Words = words(
     S::FORBIDDEN,

@@ -10,6 +10,7 @@ use gatewright_model::secret::SecretHasher;
 use gatewright_model::time::Clock;
 use gatewright_model::traffic::CallSubject;
 use http::{HeaderMap, HeaderValue, Method};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::authorize::{Entry, Subscribed, enter, identify, presented};
 use crate::compiled::{CompiledConfig, CompiledLimits, CompiledPlan, CompiledVersion, OperationMatch};
@@ -105,17 +106,21 @@ pub(crate) enum KeyLocation {
     Both,
 }
 
+/// Beside what is not ASCII. The escape itself, so that names can be told apart.
+const NOT_IN_NAMES: &AsciiSet = &CONTROLS.add(b'%');
+
 impl Consumer {
     fn of(
         application: &ApplicationRecord,
         subscription: &SubscriptionRecord,
         plan: &CompiledPlan,
     ) -> Option<Self> {
-        // A name is one line of text and an id is ASCII: both can stand in a field.
         let name = application.head.as_ref()?.name.as_str();
+        // Readers of fields disagree about bytes beyond ASCII.
+        let name = utf8_percent_encode(name, NOT_IN_NAMES).to_string();
         Some(Self {
             application_id: HeaderValue::try_from(application.id.to_string()).ok()?,
-            application_name: HeaderValue::from_bytes(name.as_bytes()).ok()?,
+            application_name: HeaderValue::try_from(name).ok()?,
             subscription_id: HeaderValue::try_from(subscription.id.to_string()).ok()?,
             plan_slug: plan.slug.clone(),
         })
@@ -139,7 +144,7 @@ impl KeyLocation {
 pub(crate) struct Consumer {
     /// `X-Consumer-Id`: the application.
     pub(crate) application_id: HeaderValue,
-    /// `X-Consumer-Name`.
+    /// `X-Consumer-Name`: percent-encoded where it is not printable ASCII.
     pub(crate) application_name: HeaderValue,
     /// `X-Subscription-Id`.
     pub(crate) subscription_id: HeaderValue,
