@@ -2,6 +2,7 @@
 
 use gatewright_model::api::{Api, ApiKind, Visibility};
 use gatewright_model::id::{ApiId, TeamId};
+use gatewright_model::invalid::Invalid;
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
@@ -150,7 +151,7 @@ impl Apis<'_> {
         if_match.check(changed.row_version)?;
         let before = json!({ "name": changed.name, "context_path": changed.context_path, "visibility": changed.visibility });
         if let Some(team) = &patch.team {
-            let team = find_team(&mut tx, team).await?;
+            let team = named_team(&mut tx, team).await?;
             caller.require_in(Permission::ApisWrite, team.id)?;
             changed.team_id = team.id;
         }
@@ -192,7 +193,7 @@ impl Apis<'_> {
             .of_api(api.id)
             .await?
             .iter()
-            .any(|version| version.published_at.is_some());
+            .any(|version| version.published_at.is_some() || version.state.is_routed());
         if used || tx.subscriptions().any_of_api(api.id).await? {
             let rule =
                 "an API that was ever published keeps its history; retire and archive its versions instead";
@@ -242,7 +243,7 @@ pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new:
 /// The team that is named, or the tenant's default team.
 pub(crate) async fn team_for(tx: &mut Tx, team: Option<&Ref<TeamId>>) -> Result<Team> {
     match team {
-        Some(team) => find_team(tx, team).await,
+        Some(team) => named_team(tx, team).await,
         None => {
             let slug = Slug::parse(DEFAULT_TEAM).map_err(|invalid| Error::field("/team", invalid))?;
             tx.teams()
@@ -251,6 +252,20 @@ pub(crate) async fn team_for(tx: &mut Tx, team: Option<&Ref<TeamId>>) -> Result<
                 .ok_or(Error::missing("team"))
         }
     }
+}
+
+/// The team that the field `team` names.
+async fn named_team(tx: &mut Tx, team: &Ref<TeamId>) -> Result<Team> {
+    match find_team(tx, team).await {
+        Err(Error::NotFound { .. }) => Err(unknown_team()),
+        other => other,
+    }
+}
+
+/// The field `team` names nothing.
+pub(crate) fn unknown_team() -> Error {
+    let rule = "must be the id or the slug of a team of this tenant";
+    Error::field("/team", Invalid::new("unknown_team", rule))
 }
 
 pub(crate) async fn find_team(tx: &mut Tx, team: &Ref<TeamId>) -> Result<Team> {

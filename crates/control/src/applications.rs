@@ -178,8 +178,8 @@ impl Applications<'_> {
     }
 
     /// Moves an application. Archiving closes its subscriptions and revokes its
-    /// keys for good; an application that is brought back within 30 days asks
-    /// for new ones.
+    /// keys for good. Brought back within 30 days, it asks for these
+    /// subscriptions anew; keys do not come back.
     ///
     /// # Errors
     /// [`Error::Illegal`], [`Error::Guard`] `too_late`, [`Error::Stale`].
@@ -207,12 +207,16 @@ impl Applications<'_> {
                 "an application can be brought back within 30 days of its archiving",
             ));
         }
+        let archived_at = application.archived_at;
         application.archived_at = (application.state == ApplicationState::Archived).then_some(now);
         application.updated_at = now;
         let application = tx.applications().update(&application).await?;
         tx.touch_application(application.id);
         if verb == ApplicationVerb::Archive {
             retire(self.0, &mut tx, caller, &application).await?;
+        }
+        if let Some(since) = archived_at {
+            subscriptions::restore(self.0, &mut tx, caller, &application, since).await?;
         }
         let action = match verb {
             ApplicationVerb::Suspend => "application.suspend",
@@ -276,7 +280,9 @@ async fn retire(control: &Control, tx: &mut Tx, caller: &Caller, application: &A
             SubscriptionState::Pending => SubscriptionVerb::Withdraw,
             _ => SubscriptionVerb::Close,
         };
-        subscriptions::end(control, tx, caller, subscription, verb, reason.clone()).await?;
+        // The time stamp tells later which ones the archiving has closed.
+        let at = application.updated_at;
+        subscriptions::end_at(control, tx, caller, subscription, verb, reason.clone(), at).await?;
     }
     for credential in tx.credentials().of_application(application.id).await? {
         if !credential.state.is_terminal() {

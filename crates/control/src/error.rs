@@ -11,6 +11,15 @@ use gatewright_store::{Rule, StoreError};
 /// What a use case gives.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The state of a thing, and where it can go from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The state it is in.
+    pub state: &'static str,
+    /// The states that can be reached from it.
+    pub allowed: Vec<&'static str>,
+}
+
 /// Why a use case did not happen. Nothing was written, whatever the variant.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -49,6 +58,8 @@ pub enum Error {
         code: &'static str,
         /// Which rule, and what would satisfy it.
         message: String,
+        /// The state that forbids it, where it is a state.
+        standing: Option<Standing>,
     },
     /// The document cannot be imported.
     #[error("the document has {} finding(s)", .0.len())]
@@ -76,6 +87,21 @@ impl Error {
         Self::Guard {
             code,
             message: message.into(),
+            standing: None,
+        }
+    }
+
+    /// A business rule that a state breaks, with the states that can be reached from it.
+    pub fn guard_in(
+        code: &'static str,
+        message: impl Into<String>,
+        state: &'static str,
+        allowed: Vec<&'static str>,
+    ) -> Self {
+        Self::Guard {
+            code,
+            message: message.into(),
+            standing: Some(Standing { state, allowed }),
         }
     }
 
@@ -112,5 +138,6 @@ fn of_rule(rule: Rule) -> Error {
     Error::Guard {
         code: "conflict",
         message: format!("somebody else just took the same place ({rule})"),
+        standing: None,
     }
 }

@@ -1,11 +1,13 @@
 //! Importing a document: as a new API, as a new version, or over a version.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use gatewright_model::api::{
     ApiKind, Balancing, DocumentFormat, Operation, Target, Timeouts, Upstream, Visibility,
 };
 use gatewright_model::id::TeamId;
-use gatewright_model::invalid::Invalid;
+use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
 use gatewright_model::text::{ContextPath, Name, Slug, VersionLabel};
@@ -27,6 +29,9 @@ use crate::document_fetch::Guarded;
 use crate::error::{Error, Result};
 use crate::views::Imported;
 use crate::{upstreams, versions};
+
+/// How many characters of a title become a name.
+const MAX_NAME: usize = 120;
 
 /// Where a document comes from.
 #[derive(Debug, Clone)]
@@ -82,7 +87,8 @@ impl Control {
         let document = self.read_document(request.source, KnownSlugs::new()).await?;
         let name = match request.name {
             Some(name) => name,
-            None => Name::parse(&document.title).map_err(|invalid| missing("/name", "a title", &invalid))?,
+            None => Name::parse(&shortened(&document.title))
+                .map_err(|invalid| missing("/name", "a title", &invalid))?,
         };
         let slug = match request.slug {
             Some(slug) => slug,
@@ -101,6 +107,7 @@ impl Control {
             None => ContextPath::parse(&format!("/{slug}"))
                 .map_err(|invalid| Error::field("/context_path", invalid))?,
         };
+        let given = request.upstream_url.is_some();
         let upstream = upstream_of(request.upstream_url, &document.servers);
         let now = self.now();
         let mut tx = self.begin(caller).await?;
@@ -119,7 +126,12 @@ impl Control {
         let findings = document.findings.clone();
         let version = versions::store_document(self, &mut tx, caller, version, document).await?;
         if let Some(upstream) = upstream {
-            upstreams::store(self, &mut tx, caller, &version, &upstream).await?;
+            match upstreams::store(self, &mut tx, caller, &version, &upstream).await {
+                // A server of the document that may not be called is no upstream.
+                Err(Error::Invalid(_)) if !given => {}
+                Err(Error::Invalid(errors)) => return Err(at_upstream_url(&errors)),
+                stored => stored?,
+            }
         }
         let view = versions::load_view(self, &mut tx, caller, &api, version).await?;
         let api = apis::load_view(&mut tx, api).await?;
@@ -224,6 +236,25 @@ fn operation(indexed: gatewright_openapi::index::Operation) -> Operation {
         pointer: indexed.pointer,
         fingerprint: indexed.fingerprint,
     }
+}
+
+/// A title as a name: at most 120 characters of it.
+fn shortened(title: &str) -> String {
+    let cut: String = title.trim().chars().take(MAX_NAME).collect();
+    cut.trim_end().to_owned()
+}
+
+/// What is wrong with the upstream, at the one field it was made of.
+fn at_upstream_url(errors: &FieldErrors) -> Error {
+    let mut moved = FieldErrors::default();
+    for error in errors.as_slice() {
+        let code = match &error.code {
+            Cow::Borrowed(code) => code,
+            Cow::Owned(_) => "invalid_target",
+        };
+        moved.add("/upstream_url", Invalid::new(code, error.message.clone()));
+    }
+    Error::Invalid(moved)
 }
 
 fn missing(pointer: &str, what: &str, invalid: &Invalid) -> Error {

@@ -228,10 +228,7 @@ async fn guard(
             }
             let check = check_publish(tx, api, version).await?;
             match check.missing.into_iter().next() {
-                Some(missing) => Err(Error::Guard {
-                    code: missing.code,
-                    message: missing.message,
-                }),
+                Some(missing) => Err(Error::guard(missing.code, missing.message)),
                 None => Ok(()),
             }
         }
@@ -296,7 +293,7 @@ async fn settle(
 ) -> Result<()> {
     version.blocked_reason = None;
     match transition {
-        Transition::Preview | Transition::Publish => version.published_at = before.published_at.or(Some(now)),
+        Transition::Publish => version.published_at = before.published_at.or(Some(now)),
         Transition::Block { reason } => version.blocked_reason = Some(reason.clone()),
         Transition::Deprecate {
             sunset_at,
@@ -322,7 +319,9 @@ async fn settle(
                 deprecation.sunset_at = *sunset_at;
             }
         }
-        Transition::Submit | Transition::Withdraw | Transition::Unblock | Transition::Archive => {}
+        // A preview was never published, nor is what goes back to draft.
+        Transition::Withdraw => version.published_at = None,
+        Transition::Submit | Transition::Preview | Transition::Unblock | Transition::Archive => {}
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_model::limit::{
     Limit, LimitKind, LimitUnit, OnExceed, OnStoreFailure, Partition, ResetKind, Window,
 };
+use gatewright_model::plan::Security;
 use gatewright_model::text::Slug;
 use uuid::Uuid;
 
@@ -48,7 +49,11 @@ pub struct RawLimit {
 
 /// A limit that was read and has no identity yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewLimit(Limit);
+pub struct NewLimit {
+    limit: Limit,
+    /// Whether the partition was written, or is the default.
+    partition_given: bool,
+}
 
 impl NewLimit {
     /// Reads a limit and collects everything that is wrong with it.
@@ -99,19 +104,45 @@ impl NewLimit {
         if let Some(Err((pointer, invalid))) = limit.as_ref().map(Limit::check) {
             errors.add(pointer, invalid);
         }
-        errors.finish(limit.map(Self))
+        let partition_given = raw.partition.is_some();
+        errors.finish(limit.map(|limit| Self {
+            limit,
+            partition_given,
+        }))
     }
 
     /// The name by which a later version of the plan recognises it.
     #[must_use]
     pub const fn name(&self) -> &Slug {
-        &self.0.name
+        &self.limit.name
     }
 
     /// The limit with its identity.
     #[must_use]
     pub fn with_id(self, id: LimitId) -> Limit {
-        Limit { id, ..self.0 }
+        Limit { id, ..self.limit }
+    }
+
+    /// Fits the limits to how callers prove who they are: without keys there is
+    /// neither subscription nor application, so each address has its counter.
+    ///
+    /// # Errors
+    /// Pointers are relative to the list: `/1/partition`.
+    pub fn fit(mut limits: Vec<Self>, security: Security) -> Result<Vec<Self>, FieldErrors> {
+        if security != Security::Keyless {
+            return Ok(limits);
+        }
+        let mut errors = FieldErrors::default();
+        for (index, new) in limits.iter_mut().enumerate() {
+            if !new.partition_given {
+                new.limit.partition = Partition::Ip;
+            } else if new.limit.partition != Partition::Ip {
+                let rule = "must be ip: a keyless plan knows neither subscription nor application";
+                let pointer = format!("/{index}/partition");
+                errors.add(&pointer, Invalid::new("keyless_partition", rule));
+            }
+        }
+        errors.finish(Some(limits))
     }
 
     /// Checks a whole list: at most 16 limits, each name once.
@@ -173,8 +204,8 @@ mod tests {
     fn defaults_are_filled_in_and_the_name_is_made() {
         let limit = NewLimit::parse(&raw("quota", "1h")).unwrap();
         assert_eq!(limit.name().as_str(), "quota-1h");
-        assert_eq!(limit.0.on_store_failure, OnStoreFailure::Local);
-        assert_eq!(limit.0.reset, ResetKind::Calendar);
+        assert_eq!(limit.limit.on_store_failure, OnStoreFailure::Local);
+        assert_eq!(limit.limit.reset, ResetKind::Calendar);
     }
 
     #[test]
@@ -199,6 +230,23 @@ mod tests {
             .map(|error| error.pointer.clone())
             .collect();
         assert_eq!(pointers, ["/kind", "/window", "/unit", "/partition"]);
+    }
+
+    #[test]
+    fn a_keyless_plan_counts_addresses() {
+        let limit = |partition: Option<&str>| {
+            NewLimit::parse(&RawLimit {
+                partition: partition.map(str::to_owned),
+                ..raw("quota", "1h")
+            })
+            .unwrap()
+        };
+        let fit = |new, security| NewLimit::fit(vec![new], security).map(|fit| fit[0].limit.partition);
+        assert_eq!(fit(limit(None), Security::Keyless), Ok(Partition::Ip));
+        assert_eq!(fit(limit(Some("ip")), Security::Keyless), Ok(Partition::Ip));
+        assert_eq!(fit(limit(None), Security::ApiKey), Ok(Partition::Subscription));
+        let errors = fit(limit(Some("application")), Security::Keyless).unwrap_err();
+        assert_eq!(errors.as_slice()[0].pointer, "/0/partition");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use gatewright_model::plan::{
     AllVersions, ApprovalMode, Coverage, Plan, PlanState, PlanVerb, PlanVersion, Security,
 };
 use gatewright_model::reference::{Ref, VersionRef};
+use gatewright_model::state::Word;
 use gatewright_model::text::{Name, Remark, Slug};
 use gatewright_store::Tx;
 use serde_json::json;
@@ -108,7 +109,8 @@ impl Plans<'_> {
     /// # Errors
     /// [`Error::Duplicate`] `slug_taken`, [`Error::Invalid`].
     pub async fn create(&self, caller: &Caller, api: &Ref<ApiId>, new: NewPlan) -> Result<Plan> {
-        NewLimit::check_list(&new.limits).map_err(|errors| nested("/limits", errors))?;
+        let limits = NewLimit::fit(new.limits, new.security).map_err(|errors| nested("/limits", errors))?;
+        NewLimit::check_list(&limits).map_err(|errors| nested("/limits", errors))?;
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let api = owned(&mut tx, caller, api, Permission::PlansWrite).await?;
@@ -116,7 +118,7 @@ impl Plans<'_> {
             return Err(Error::duplicate("slug_taken", "slug", existing.id));
         }
         let coverage = coverage(&mut tx, &api, new.versions).await?;
-        let limits = identify(self.0, new.limits, &[]);
+        let limits = identify(self.0, limits, &[]);
         let plan = Plan {
             id: self.0.new_id(now),
             tenant_id: caller.tenant_id,
@@ -165,9 +167,11 @@ impl Plans<'_> {
         let api = owned(&mut tx, caller, &Ref::Id(plan.api_id), Permission::PlansWrite).await?;
         if_match.check(plan.row_version)?;
         if plan.state == PlanState::Closed {
-            return Err(Error::guard(
+            return Err(Error::guard_in(
                 "plan_closed",
                 "a closed plan does not change; create a new one",
+                plan.state.as_str(),
+                plan.state.reachable(),
             ));
         }
         if let Some(wanted) = patch.versions {
@@ -179,6 +183,7 @@ impl Plans<'_> {
         plan.updated_at = now;
         let mut plan = tx.plans().update(&plan).await?;
         if let Some(limits) = patch.limits {
+            let limits = NewLimit::fit(limits, plan.security).map_err(|errors| nested("/limits", errors))?;
             let limits = identify(self.0, limits, &plan.current.limits);
             let next = PlanVersion {
                 id: self.0.new_id(now),
@@ -198,6 +203,31 @@ impl Plans<'_> {
         snapshot::refresh_api(&mut tx, &api).await?;
         self.0.commit(tx, now).await?;
         Ok(plan)
+    }
+
+    /// Deletes a draft, which nobody could subscribe to.
+    ///
+    /// # Errors
+    /// [`Error::Guard`] `plan_in_use` once it was published, [`Error::Stale`].
+    pub async fn delete(&self, caller: &Caller, id: PlanId, if_match: IfMatch) -> Result<()> {
+        let now = self.0.now();
+        let mut tx = self.0.begin(caller).await?;
+        let plan = tx.plans().find(id).await?.ok_or(Error::missing("plan"))?;
+        let api = owned(&mut tx, caller, &Ref::Id(plan.api_id), Permission::PlansWrite).await?;
+        if_match.check(plan.row_version)?;
+        if plan.state != PlanState::Draft {
+            return Err(Error::guard_in(
+                "plan_in_use",
+                "only a draft is deleted; close the plan instead",
+                plan.state.as_str(),
+                plan.state.reachable(),
+            ));
+        }
+        tx.plans().delete(plan.id).await?;
+        let details = json!({ "api": api.id, "slug": plan.slug });
+        tx.audit(entry(caller, now, "plan.delete", "plan", plan.id, details));
+        snapshot::refresh_api(&mut tx, &api).await?;
+        self.0.commit(tx, now).await
     }
 
     /// Moves a plan. Closing it closes its subscriptions.

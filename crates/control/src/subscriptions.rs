@@ -12,6 +12,7 @@ use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::plan::{ApprovalMode, Plan, PlanState, Security};
 use gatewright_model::reference::Ref;
+use gatewright_model::state::{IllegalTransition, Word};
 use gatewright_model::text::Remark;
 use gatewright_model::time::Timestamp;
 use gatewright_store::{SubscriptionFilter as StoredFilter, Tx};
@@ -257,6 +258,71 @@ impl Subscriptions<'_> {
     }
 }
 
+/// Asks anew for what the archiving of an application closed: at once under a
+/// plan with automatic approval, else as a request. What is not open any longer,
+/// was ending anyway or has been asked for again stays closed.
+pub(crate) async fn restore(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    application: &Application,
+    archived_at: Timestamp,
+) -> Result<()> {
+    let closed = tx
+        .subscriptions()
+        .closed_with_application(application.id, archived_at)
+        .await?;
+    for subscription in closed {
+        let Some(plan) = tx.plans().find(subscription.plan_id).await? else {
+            continue;
+        };
+        match check_open(tx, application, &plan).await {
+            Err(Error::Guard { .. }) => continue,
+            other => other?,
+        }
+        let taken = tx.subscriptions().find_live(application.id, plan.id).await?;
+        if subscription.closing_at.is_none() && taken.is_none() {
+            restore_one(control, tx, caller, subscription, &plan, application.updated_at).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn restore_one(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    mut subscription: Subscription,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<()> {
+    subscription.state = granted_by(plan);
+    subscription.plan_version_id = plan.current.id;
+    subscription.reason = None;
+    subscription.updated_at = now;
+    let subscription = tx.subscriptions().update(&subscription).await?;
+    tx.touch_subscription(subscription.id);
+    let (id, action) = (subscription.id, "subscription.restore");
+    let details = json!({ "from": SubscriptionState::Closed, "to": subscription.state });
+    tx.audit(entry(caller, now, action, "subscription", id, details.clone()));
+    tx.outbox(outbox_entry::event(control, caller, now, action, id, &details));
+    if subscription.state == SubscriptionState::Pending {
+        let missing = Error::missing("api");
+        let api = tx.apis().find(subscription.api_id).await?.ok_or(missing)?;
+        let subject = ApprovalSubject::Subscription(id);
+        approvals::open(control, tx, caller, &api, subject, subscription.request_note).await?;
+    }
+    Ok(())
+}
+
+/// The state in which a subscription under a plan begins.
+const fn granted_by(plan: &Plan) -> SubscriptionState {
+    match plan.approval {
+        ApprovalMode::Auto => SubscriptionState::Active,
+        ApprovalMode::Manual => SubscriptionState::Pending,
+    }
+}
+
 /// A subscription with the teams on both sides of it.
 struct Seen {
     subscription: Subscription,
@@ -346,10 +412,6 @@ fn build(
     note: Option<Remark>,
     now: Timestamp,
 ) -> Subscription {
-    let state = match plan.approval {
-        ApprovalMode::Auto => SubscriptionState::Active,
-        ApprovalMode::Manual => SubscriptionState::Pending,
-    };
     Subscription {
         id: control.new_id(now),
         tenant_id: caller.tenant_id,
@@ -357,7 +419,7 @@ fn build(
         api_id: plan.api_id,
         plan_id: plan.id,
         plan_version_id: plan.current.id,
-        state,
+        state: granted_by(plan),
         paused: false,
         request_note: note,
         reason: None,
@@ -504,12 +566,14 @@ async fn switch(
     mut subscription: Subscription,
     paused: bool,
 ) -> Result<Subscription> {
-    if !subscription.state.is_live() {
-        let rule = format!(
-            "a subscription that is {} cannot be paused or unpaused",
-            subscription.state
-        );
-        return Err(Error::guard("subscription_ended", rule));
+    let state = subscription.state;
+    if state == SubscriptionState::Pending || !state.is_live() {
+        return Err(Error::Illegal(IllegalTransition {
+            entity: "subscription",
+            state: state.as_str(),
+            verb: if paused { "pause" } else { "unpause" },
+            allowed: state.reachable(),
+        }));
     }
     let now = control.now();
     subscription.paused = paused;

@@ -157,9 +157,11 @@ impl Tokens<'_> {
         if let Some(lacking) = new.scopes.iter().find(|scope| !caller.rights.anywhere(**scope)) {
             return Err(Error::Forbidden { permission: *lacking });
         }
-        let user = caller
-            .author()
-            .ok_or_else(|| Error::guard("no_user", "a token belongs to a person"))?;
+        let user = caller.author().ok_or_else(|| {
+            let rule =
+                "a token belongs to a person of its tenant: make it at home, without Gatewright-Tenant";
+            Error::guard("no_user", rule)
+        })?;
         let mut tx = self.0.begin(caller).await?;
         // A narrowed caller passes its own ceiling on, or a narrow token could make itself a wide one.
         let scopes = if new.scopes.is_empty() && caller.token_id.is_some() {

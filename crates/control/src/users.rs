@@ -10,7 +10,7 @@ use gatewright_model::text::{Email, Name};
 use gatewright_store::Tx;
 use serde_json::json;
 
-use crate::apis::find_team;
+use crate::apis::{find_team, unknown_team};
 use crate::audit_entry::entry;
 use crate::caller::Caller;
 use crate::control::Control;
@@ -215,10 +215,30 @@ impl Users<'_> {
     /// # Errors
     /// [`Error::Forbidden`] names the permission that the giver lacks.
     pub async fn add_member(&self, caller: &Caller, new: NewMembership) -> Result<Membership> {
+        self.grant(caller, new, unknown_team).await
+    }
+
+    /// The same for a team that is not a field but the place of the call.
+    ///
+    /// # Errors
+    /// As for [`Users::add_member`]; [`Error::NotFound`] when there is no such team.
+    pub async fn add_team_member(&self, caller: &Caller, new: NewMembership) -> Result<Membership> {
+        self.grant(caller, new, || Error::missing("team")).await
+    }
+
+    async fn grant(
+        &self,
+        caller: &Caller,
+        new: NewMembership,
+        no_such_team: fn() -> Error,
+    ) -> Result<Membership> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let team = match &new.team {
-            Some(team) => Some(find_team(&mut tx, team).await?.id),
+            Some(team) => match find_team(&mut tx, team).await {
+                Err(Error::NotFound { .. }) => return Err(no_such_team()),
+                found => Some(found?.id),
+            },
             None => None,
         };
         may_grant(caller, team, new.role)?;
@@ -228,7 +248,7 @@ impl Users<'_> {
         }
         let user = tx.users().find_by_email(&new.user).await?.ok_or_else(|| {
             Error::field(
-                "/email",
+                "/user",
                 Invalid::new(
                     "unknown_user",
                     "must be the address of a user of this tenant; add the user first",
@@ -240,7 +260,7 @@ impl Users<'_> {
             .iter()
             .find(|held| held.team_id == team && held.role == new.role)
         {
-            return Err(Error::duplicate("member_exists", "email", existing.id));
+            return Err(Error::duplicate("member_exists", "user", existing.id));
         }
         let membership = Membership {
             id: self.0.new_id(now),

@@ -6,6 +6,7 @@ use gatewright_model::invalid::Invalid;
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::{Ref, VersionRef};
+use gatewright_model::state::Word;
 use gatewright_model::tenancy::DEFAULT_TENANT;
 use gatewright_model::text::VersionLabel;
 use gatewright_openapi::finding::Finding;
@@ -121,7 +122,13 @@ impl Versions<'_> {
             version = store_document(self.0, &mut tx, caller, version, document).await?;
         }
         if let Some(from) = new.copy_from {
-            let from = find(&mut tx, &api, &from).await?;
+            let from = match find(&mut tx, &api, &from).await {
+                Err(Error::NotFound { .. }) => {
+                    let rule = "must be the label or the id of a version of this API";
+                    return Err(Error::field("/copy_from", Invalid::new("unknown_version", rule)));
+                }
+                other => other?,
+            };
             version = copy(self.0, &mut tx, caller, &from, version).await?;
         }
         let view = load_view(self.0, &mut tx, caller, &api, version).await?;
@@ -164,7 +171,12 @@ impl Versions<'_> {
             VersionState::InReview | VersionState::Retired | VersionState::Archived
         ) {
             let rule = format!("a version that is {} takes no new document", version.state);
-            return Err(Error::guard("version_frozen", rule));
+            return Err(Error::guard_in(
+                "version_frozen",
+                rule,
+                version.state.as_str(),
+                version.state.reachable(),
+            ));
         }
         let version = store_document(self.0, &mut tx, caller, version, document).await?;
         snapshot::refresh_version(self.0, &mut tx, caller, &api, &version).await?;

@@ -3,6 +3,7 @@
 mod conventions;
 mod description;
 mod flow;
+mod rules;
 mod walls;
 
 use std::sync::Arc;

@@ -188,7 +188,17 @@ impl From<Error> for Problem {
             } => Self::new(StatusCode::CONFLICT, code, text)
                 .with("field", field)
                 .with("existing", existing),
-            Error::Guard { code, message } => Self::new(StatusCode::CONFLICT, code, message),
+            Error::Guard {
+                code,
+                message,
+                standing,
+            } => {
+                let problem = Self::new(StatusCode::CONFLICT, code, message);
+                match standing {
+                    Some(at) => problem.with("state", at.state).with("allowed", json!(at.allowed)),
+                    None => problem,
+                }
+            }
             Error::Findings(findings) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "document_invalid", text)
                     .with("findings", json!(findings))

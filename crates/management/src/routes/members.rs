@@ -166,7 +166,7 @@ async fn add_to_team(
         role: body.role,
         team: Some(team),
     };
-    Ok(created(control.users().add_member(&caller, new).await?))
+    Ok(created(control.users().add_team_member(&caller, new).await?))
 }
 
 async fn get(

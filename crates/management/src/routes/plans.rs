@@ -21,7 +21,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 
 use super::limits::LimitInput;
-use crate::answer::{Created, Found, Listed};
+use crate::answer::{Created, Deleted, Found, Listed};
 use crate::input::{Field, Json, input};
 use crate::operation::{Api, about};
 use crate::output::output;
@@ -52,6 +52,11 @@ pub(crate) fn add(api: Api) -> Api {
             )
             .conflicts(&["plan_closed"]),
             update,
+        )
+        .delete(
+            "/plans/{plan}",
+            about("delete_plan", "Deletes the draft of a plan.").conflicts(&["plan_in_use"]),
+            delete,
         )
         .post("/plans/{plan}/publish", publish, publish_plan)
         .post(
@@ -257,6 +262,16 @@ async fn update(
     Ok(found(
         control.plans().update(&caller, plan, patch, if_match).await?,
     ))
+}
+
+async fn delete(
+    caller: Authorized<PlansWrite>,
+    State(control): State<Control>,
+    At(plan): At<PlanId>,
+    Expected(if_match): Expected,
+) -> Result<Deleted, Problem> {
+    control.plans().delete(&caller, plan, if_match).await?;
+    Ok(Deleted)
 }
 
 async fn step(

@@ -29,7 +29,7 @@ const fn verb(id: &'static str, summary: &'static str) -> About {
 }
 
 const fn switch(id: &'static str, summary: &'static str) -> About {
-    about(id, summary).conflicts(&["subscription_ended"])
+    about(id, summary).conflicts(&["illegal_transition"])
 }
 
 pub(crate) fn add(api: Api) -> Api {
