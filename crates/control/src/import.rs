@@ -85,36 +85,15 @@ impl Control {
     pub async fn import_api(&self, caller: &Caller, request: ImportRequest) -> Result<Imported> {
         caller.require_anywhere(Permission::ApisWrite)?;
         let document = self.read_document(request.source, KnownSlugs::new()).await?;
-        let name = match request.name {
-            Some(name) => name,
-            None => Name::parse(&shortened(&document.title))
-                .map_err(|invalid| missing("/name", "a title", &invalid))?,
-        };
-        let slug = match request.slug {
-            Some(slug) => slug,
-            None => Slug::from_text(name.as_str()).ok_or_else(|| {
-                Error::field(
-                    "/slug",
-                    Invalid::new(
-                        "slug_needed",
-                        "must be given: the name holds no letter a-z and no digit",
-                    ),
-                )
-            })?,
-        };
-        let context_path = match request.context_path {
-            Some(path) => path,
-            None => ContextPath::parse(&format!("/{slug}"))
-                .map_err(|invalid| Error::field("/context_path", invalid))?,
-        };
+        let place = Place::of(request.name, request.slug, request.context_path, &document.title)?;
         let given = request.upstream_url.is_some();
         let upstream = upstream_of(request.upstream_url, &document.servers);
         let now = self.now();
         let mut tx = self.begin(caller).await?;
         let new = NewApi {
-            name,
-            slug,
-            context_path,
+            name: place.name,
+            slug: place.slug,
+            context_path: place.context_path,
             kind: ApiKind::Rest,
             visibility: request.visibility,
             team: request.team,
@@ -185,6 +164,48 @@ impl Control {
             .map_err(|findings| Error::Findings(findings.into_list()))?;
         let imported = blocking(move || finish(draft, &known, &Bounds::default())).await?;
         Ok(read_document(hash, imported))
+    }
+}
+
+/// What a new API is called and where it stands.
+struct Place {
+    name: Name,
+    slug: Slug,
+    context_path: ContextPath,
+}
+
+impl Place {
+    /// Takes what the request says, and makes the rest: the name of the title,
+    /// the slug of the name, the path of the slug.
+    fn of(
+        name: Option<Name>,
+        slug: Option<Slug>,
+        context_path: Option<ContextPath>,
+        title: &str,
+    ) -> Result<Self> {
+        let name = match name {
+            Some(name) => name,
+            None => {
+                Name::parse(&shortened(title)).map_err(|invalid| missing("/name", "title", &invalid))?
+            }
+        };
+        let slug = match slug {
+            Some(slug) => slug,
+            None => Slug::from_text(name.as_str()).ok_or_else(|| {
+                let rule = "must be given: the name holds no letter a-z and no digit";
+                Error::field("/slug", Invalid::new("slug_needed", rule))
+            })?,
+        };
+        let context_path = match context_path {
+            Some(path) => path,
+            None => ContextPath::parse(&format!("/{slug}"))
+                .map_err(|invalid| Error::field("/context_path", invalid))?,
+        };
+        Ok(Self {
+            name,
+            slug,
+            context_path,
+        })
     }
 }
 
