@@ -185,9 +185,7 @@ impl Place {
     ) -> Result<Self> {
         let name = match name {
             Some(name) => name,
-            None => {
-                Name::parse(&shortened(title)).map_err(|invalid| missing("/name", "title", &invalid))?
-            }
+            None => Name::parse(&shortened(title)).map_err(|invalid| missing("/name", "title", &invalid))?,
         };
         let slug = match slug {
             Some(slug) => slug,
