@@ -64,7 +64,7 @@ pub struct Parts {
 
 /// How long a change waits for the gateway of the same process. Who publishes
 /// or issues a key here can call at once; other nodes follow within a second.
-const LOCAL_FOLLOWS: Duration = Duration::from_millis(250);
+const LOCAL_FOLLOWS: Duration = Duration::from_secs(1);
 
 /// The use cases. Cheap to clone.
 #[derive(Debug, Clone)]
