@@ -306,6 +306,12 @@ impl Rights {
         )
     }
 
+    /// The teams in which anything is held.
+    #[must_use]
+    pub fn teams(&self) -> Vec<TeamId> {
+        self.teams.iter().map(|(team, _)| *team).collect()
+    }
+
     /// Everything that is held anywhere.
     #[must_use]
     pub fn all(&self) -> PermissionSet {

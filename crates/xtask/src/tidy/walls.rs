@@ -93,7 +93,7 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         name: "web",
-        uses: &["model", "control", "webkit"],
+        uses: &["model", "control", "openapi", "webkit"],
         never: SQL,
     },
     Wall {
@@ -118,7 +118,7 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         name: "xtask",
-        uses: &["config", "management"],
+        uses: &["config", "management", "web"],
         never: SQL_AND_SURFACES,
     },
     Wall {

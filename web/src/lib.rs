@@ -1,0 +1,2 @@
+//! The pages: the developer portal and the admin console, rendered on the
+//! server, complete without JavaScript.
