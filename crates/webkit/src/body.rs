@@ -37,6 +37,28 @@ pub async fn read_json(request: Request) -> Result<Bytes, Problem> {
     read_within(body, &parts.headers, limit).await
 }
 
+/// Reads the body of a request that must be a form
+/// (`application/x-www-form-urlencoded`), undecoded.
+///
+/// # Errors
+/// 415 for another media type, 413 above the bound, 400 when the body breaks off.
+pub async fn read_form(request: Request) -> Result<Bytes, Problem> {
+    let limit = request
+        .extensions()
+        .get::<BodyLimit>()
+        .copied()
+        .unwrap_or_default();
+    let (parts, body) = request.into_parts();
+    if parts.headers.contains_key(CONTENT_TYPE) && essence(&parts.headers) != "application/x-www-form-urlencoded" {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "the body must be a form",
+        ));
+    }
+    read_within(body, &parts.headers, limit).await
+}
+
 /// Reads a body up to a bound.
 pub(crate) async fn read_within(body: Body, headers: &HeaderMap, limit: BodyLimit) -> Result<Bytes, Problem> {
     let announced = headers
@@ -73,17 +95,10 @@ fn too_large(limit: BodyLimit) -> Problem {
 
 /// An absent media type is taken for JSON: there is nothing else to send here.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
+    if !headers.contains_key(CONTENT_TYPE) {
         return Ok(());
-    };
-    let essence = value
-        .to_str()
-        .unwrap_or("")
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
+    }
+    let essence = essence(headers);
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
         return Ok(());
     }
@@ -93,6 +108,18 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
         "unsupported_media_type",
         detail,
     ))
+}
+
+/// The media type without its parameters, in lower case.
+fn essence(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value
+        .unwrap_or("")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase()
 }
 
 /// The answer for bytes that are ready to be sent.

@@ -1,0 +1,147 @@
+//! The files of `static/`: one stylesheet put together at the start, scripts,
+//! the sprite. Each is served under a name that holds its hash, so browsers
+//! keep it for ever and a new build never meets an old file.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+/// The path below which static files stand.
+pub(crate) const PREFIX: &str = "/static/";
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// The parts of the stylesheet, in the order of its layers.
+const ORDER: &str = "css/order.txt";
+/// Below this size compression costs more than it saves.
+const WORTH_COMPRESSING: usize = 512;
+
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/../static"]
+struct Files;
+
+#[derive(Debug)]
+struct Asset {
+    media_type: HeaderValue,
+    plain: Bytes,
+    gzip: Option<Bytes>,
+}
+
+/// Every static file under its hashed name.
+#[derive(Debug, Default)]
+pub(crate) struct Assets {
+    by_path: HashMap<String, Asset>,
+    hashed: HashMap<String, String>,
+}
+
+impl Assets {
+    /// Reads every file once.
+    pub(crate) fn load() -> Self {
+        let mut assets = Self::default();
+        assets.add("app.css", stylesheet().into());
+        for name in Files::iter() {
+            let wanted = !name.starts_with("css/") && !name.ends_with(".txt");
+            if let Some(file) = Files::get(&name).filter(|_| wanted) {
+                assets.add(&name, file.data.into_owned().into());
+            }
+        }
+        assets
+    }
+
+    fn add(&mut self, name: &str, plain: Bytes) {
+        let hash = hex::encode(Sha256::digest(&plain));
+        let short = hash.get(..12).unwrap_or(&hash);
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
+        let path = [PREFIX, stem, ".", short, ".", extension].concat();
+        let asset = Asset {
+            media_type: HeaderValue::from_static(media_type(extension)),
+            gzip: compressed(extension, &plain),
+            plain,
+        };
+        self.hashed.insert(name.to_owned(), path.clone());
+        self.by_path.insert(path, asset);
+    }
+
+    /// The address of a file, by its plain name.
+    pub(crate) fn path(&self, name: &str) -> &str {
+        self.hashed.get(name).map_or("", String::as_str)
+    }
+
+    /// The answer for a path below [`PREFIX`].
+    pub(crate) fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
+        let Some(asset) = self.by_path.get(path) else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        let takes_gzip = headers
+            .get(ACCEPT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.contains("gzip"));
+        let compressed = asset.gzip.as_ref().filter(|_| takes_gzip);
+        let mut response = Response::new(Body::from(compressed.unwrap_or(&asset.plain).clone()));
+        let answer = response.headers_mut();
+        answer.insert(CONTENT_TYPE, asset.media_type.clone());
+        answer.insert(CACHE_CONTROL, FOR_EVER);
+        answer.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        if compressed.is_some() {
+            answer.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+}
+
+fn stylesheet() -> Vec<u8> {
+    let order = Files::get(ORDER).map(|file| file.data.into_owned()).unwrap_or_default();
+    let mut whole = Vec::new();
+    for name in String::from_utf8_lossy(&order).lines().map(str::trim) {
+        if let Some(part) = Files::get(&["css/", name].concat()) {
+            whole.extend_from_slice(&part.data);
+            whole.push(b'\n');
+        }
+    }
+    whole
+}
+
+fn media_type(extension: &str) -> &'static str {
+    match extension {
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        _ => "application/octet-stream",
+    }
+}
+
+fn compressed(extension: &str, plain: &[u8]) -> Option<Bytes> {
+    if extension == "png" || plain.len() < WORTH_COMPRESSING {
+        return None;
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(plain).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stylesheet_has_every_part_and_a_hashed_name() {
+        let assets = Assets::load();
+        let path = assets.path("app.css").to_owned();
+        assert!(path.starts_with("/static/app.") && path.len() > "/static/app..css".len());
+        let response = assets.answer(&path, &HeaderMap::new());
+        assert_eq!(response.status(), StatusCode::OK);
+        let order = Files::get(ORDER).unwrap().data.into_owned();
+        for name in String::from_utf8(order).unwrap().lines() {
+            assert!(Files::get(&format!("css/{name}")).is_some(), "{name}");
+        }
+        assert_eq!(assets.answer("/static/nothing.css", &HeaderMap::new()).status(), 404);
+    }
+}

@@ -1,0 +1,1 @@
+//! Markdown of publishers as HTML that does nothing.

@@ -1,0 +1,203 @@
+//! What stands around the content of a page.
+
+use std::sync::Arc;
+
+use gatewright_model::permission::Permission;
+
+use crate::assets::Assets;
+use crate::nav::{self, NavGroup};
+use crate::visit::Visit;
+
+/// Which of the two parts of the pages is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Area {
+    /// For those who use APIs.
+    Portal,
+    /// For those who offer them.
+    Console,
+}
+
+/// One step of the way to a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Crumb {
+    /// In words.
+    pub(crate) label: String,
+    /// Whole, with the tenant's base; `None` for the page itself.
+    pub(crate) href: Option<String>,
+}
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShellPerson {
+    /// As people read it.
+    pub(crate) name: String,
+    /// Their address.
+    pub(crate) email: String,
+    /// Whether there is anything for them in the console.
+    pub(crate) console: bool,
+}
+
+/// The addresses of the static files.
+#[derive(Debug, Clone)]
+pub(crate) struct AssetPaths(Arc<Assets>);
+
+impl AssetPaths {
+    /// The stylesheet.
+    pub(crate) fn css(&self) -> &str {
+        self.0.path("app.css")
+    }
+
+    /// Our script.
+    pub(crate) fn js(&self) -> &str {
+        self.0.path("app.js")
+    }
+
+    /// htmx.
+    pub(crate) fn htmx(&self) -> &str {
+        self.0.path("htmx.min.js")
+    }
+
+    /// The sprite of icons.
+    pub(crate) fn sprite(&self) -> &str {
+        self.0.path("icons.svg")
+    }
+
+    /// The icon of the tab.
+    pub(crate) fn favicon(&self) -> &str {
+        self.0.path("favicon.svg")
+    }
+}
+
+/// What the layout needs. Templates reach it as `shell`.
+#[derive(Debug, Clone)]
+pub(crate) struct Shell {
+    /// Of the page, without the tenant's name.
+    pub(crate) title: String,
+    /// Whether a form on the page was refused.
+    pub(crate) error: bool,
+    /// Stands before every link.
+    pub(crate) base: String,
+    /// The path of the page, without the base.
+    pub(crate) path: String,
+    /// `light`, `dark`, or empty for the system's choice.
+    pub(crate) theme: &'static str,
+    /// `compact` or empty.
+    pub(crate) density: &'static str,
+    /// Which part of the pages.
+    pub(crate) area: Area,
+    /// The navigation of that part.
+    pub(crate) nav: Vec<NavGroup>,
+    /// The way to the page.
+    pub(crate) crumbs: Vec<Crumb>,
+    /// Who is signed in.
+    pub(crate) person: Option<ShellPerson>,
+    /// The tenant as people read it.
+    pub(crate) tenant_name: String,
+    /// What the page before this one had to say.
+    pub(crate) toast: Option<String>,
+    /// What was searched for.
+    pub(crate) query: String,
+    /// Where the static files are.
+    pub(crate) assets: AssetPaths,
+}
+
+impl Shell {
+    pub(crate) fn new(visit: &Visit, title: String) -> Self {
+        let path = visit.path();
+        let area = if path == "/console" || path.starts_with("/console/") {
+            Area::Console
+        } else {
+            Area::Portal
+        };
+        let person = visit.person().map(|person| ShellPerson {
+            name: person.name.to_string(),
+            email: person.email.to_string(),
+            console: nav::has_console(visit),
+        });
+        Self {
+            title,
+            error: false,
+            base: visit.base().to_owned(),
+            path: path.to_owned(),
+            theme: visit.theme(),
+            density: visit.density(),
+            area,
+            nav: nav::of(visit, area),
+            crumbs: Vec::new(),
+            person,
+            tenant_name: visit.tenant().name.to_string(),
+            toast: visit.toast().map(str::to_owned),
+            query: String::new(),
+            assets: AssetPaths(Arc::clone(&visit.app().assets)),
+        }
+    }
+
+    /// The shell of a page that is shown before anything is known: the store is away.
+    pub(crate) fn bare(assets: Arc<Assets>, title: String) -> Self {
+        Self {
+            title,
+            error: false,
+            base: String::new(),
+            path: String::new(),
+            theme: "",
+            density: "",
+            area: Area::Portal,
+            nav: Vec::new(),
+            crumbs: Vec::new(),
+            person: None,
+            tenant_name: "Gatewright".to_owned(),
+            toast: None,
+            query: String::new(),
+            assets: AssetPaths(assets),
+        }
+    }
+
+    /// Adds a step; its address is without the base.
+    #[must_use]
+    pub(crate) fn crumb(mut self, label: impl Into<String>, href: &str) -> Self {
+        self.crumbs.push(Crumb {
+            label: label.into(),
+            href: Some([self.base.as_str(), href].concat()),
+        });
+        self
+    }
+
+    /// Adds the page itself.
+    #[must_use]
+    pub(crate) fn last_crumb(mut self, label: impl Into<String>) -> Self {
+        self.crumbs.push(Crumb {
+            label: label.into(),
+            href: None,
+        });
+        self
+    }
+
+    /// Says in the title that a form was refused.
+    #[must_use]
+    pub(crate) fn errors(mut self) -> Self {
+        self.error = true;
+        self
+    }
+
+    /// Shows in the search field what was searched for.
+    #[must_use]
+    pub(crate) fn searched(mut self, query: impl Into<String>) -> Self {
+        self.query = query.into();
+        self
+    }
+
+    /// Whether the page belongs to the console.
+    pub(crate) fn is_console(&self) -> bool {
+        self.area == Area::Console
+    }
+}
+
+/// The permissions that open the console: it is for those who offer or oversee APIs.
+pub(crate) const CONSOLE: [Permission; 6] = [
+    Permission::ApisWrite,
+    Permission::ApprovalsDecide,
+    Permission::AuditRead,
+    Permission::MembersWrite,
+    Permission::TenantWrite,
+    Permission::SubscriptionsManage,
+];
