@@ -66,6 +66,10 @@ pub struct Parts {
 /// or issues a key here can call at once; other nodes follow within a second.
 const LOCAL_FOLLOWS: Duration = Duration::from_secs(1);
 
+/// How many passwords are hashed or wait for it at once. Two at a time take a
+/// tenth of a second each: nobody waits longer than two seconds, the rest is told to come back.
+const PASSWORD_QUEUE: usize = 32;
+
 /// The use cases. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Control {
@@ -75,6 +79,10 @@ pub struct Control {
     pub(crate) imports: Arc<Semaphore>,
     /// Argon2 takes 19 MiB a call.
     pub(crate) passwords: Arc<Semaphore>,
+    /// Who has a password hashed or waits for it.
+    pub(crate) password_queue: Arc<Semaphore>,
+    /// Whether a worker delivers mail.
+    pub(crate) sends_mail: bool,
 }
 
 impl Control {
@@ -86,6 +94,18 @@ impl Control {
             parts: Arc::new(parts),
             imports: Arc::new(Semaphore::new(2)),
             passwords: Arc::new(Semaphore::new(2)),
+            password_queue: Arc::new(Semaphore::new(PASSWORD_QUEUE)),
+            sends_mail: false,
+        }
+    }
+
+    /// The same use cases for an installation whose workers deliver mail: links
+    /// go to people's addresses instead of to whoever asked for them.
+    #[must_use]
+    pub fn sending_mail(self) -> Self {
+        Self {
+            sends_mail: true,
+            ..self
         }
     }
 

@@ -10,6 +10,8 @@
 //! reading in [`caller`] and [`error`], then [`lifecycle`], which shows every
 //! pattern at once.
 
+mod account_secret;
+pub mod accounts;
 pub mod apis;
 pub mod applications;
 pub mod approvals;
@@ -36,6 +38,7 @@ pub mod samples;
 pub mod reader;
 pub mod schedules;
 mod snapshot;
+pub mod sessions;
 pub mod subscriptions;
 pub mod teams;
 pub mod tenants;

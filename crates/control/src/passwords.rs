@@ -1,9 +1,12 @@
 //! Passwords: argon2id with 19 MiB, two passes, one lane (OWASP's floor), off
-//! the async threads and at most two at a time.
+//! the async threads, at most two at a time and with a bounded queue before them.
+
+use std::sync::Arc;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use gatewright_model::invalid::Invalid;
 use gatewright_model::secret::SecretText;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -77,9 +80,30 @@ fn is_run(keys: &[u8], row: &[u8]) -> bool {
     pairs().all(|(one, other)| next(*one) == *other) || pairs().all(|(one, other)| next(*other) == *one)
 }
 
+/// A stored form that no password matches, of the same cost as a real one: who
+/// tries an unknown account waits as long as who tries a known one.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$Z2F0ZXdyaWdodC1ub25lIQ$bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4";
+
+/// A place among those whose passwords are hashed.
+pub(crate) type Turn = OwnedSemaphorePermit;
+
 impl Control {
+    /// Takes a place among those whose passwords are hashed. The queue is
+    /// bounded: a flood of sign-ins is turned away instead of piling up.
+    ///
+    /// # Errors
+    /// [`Error::Guard`] `too_busy`.
+    pub(crate) fn password_turn(&self) -> Result<Turn> {
+        let turn = Arc::clone(&self.password_queue).try_acquire_owned();
+        turn.map_err(|_| {
+            let rule = "too many people sign in at this moment: try again in a few seconds";
+            Error::guard("too_busy", rule)
+        })
+    }
+
     /// The stored form of a password, a PHC string.
     pub(crate) async fn hash_password(&self, password: Password) -> Result<String> {
+        let _turn = self.password_turn()?;
         let _permit = self.passwords.acquire().await.map_err(|_| Error::Unavailable)?;
         let work = tokio::task::spawn_blocking(move || {
             argon2id()
@@ -97,14 +121,22 @@ impl Control {
         }
     }
 
-    /// Whether the password belongs to the stored form.
+    /// Whether the password belongs to the stored form; without one it takes as
+    /// long and belongs to nobody.
     ///
     /// # Errors
     /// [`Error::Internal`] when the stored form is damaged.
-    pub async fn password_matches(&self, password: SecretText, stored: String) -> Result<bool> {
+    pub(crate) async fn password_matches(
+        &self,
+        turn: Turn,
+        password: SecretText,
+        stored: Option<String>,
+    ) -> Result<bool> {
+        let _turn = turn;
         let _permit = self.passwords.acquire().await.map_err(|_| Error::Unavailable)?;
         let work = tokio::task::spawn_blocking(move || {
-            let parsed = argon2::PasswordHash::new(&stored).map_err(|error| error.to_string())?;
+            let stored = stored.as_deref().unwrap_or(NOBODYS);
+            let parsed = argon2::PasswordHash::new(stored).map_err(|error| error.to_string())?;
             Ok::<_, String>(
                 argon2id()
                     .verify_password(password.expose().as_bytes(), &parsed)
@@ -166,6 +198,18 @@ mod tests {
         }
         assert_eq!(code("1234567"), "invalid_password");
         assert_eq!(code(&"ab".repeat(129)), "invalid_password");
+    }
+
+    #[test]
+    fn nobodys_password_costs_what_a_real_one_costs() {
+        let real = argon2id().hash_password(b"a real password").unwrap().to_string();
+        let (real, nobodys) = (
+            argon2::PasswordHash::new(&real).unwrap(),
+            argon2::PasswordHash::new(NOBODYS).unwrap(),
+        );
+        assert_eq!(real.params, nobodys.params);
+        assert_eq!((real.algorithm, real.version), (nobodys.algorithm, nobodys.version));
+        assert!(argon2id().verify_password(b"a real password", &nobodys).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use gatewright_control::passwords::Password;
 use gatewright_control::usage::{UsageGroup, UsageStep};
+use gatewright_model::account::SignUpState;
 use gatewright_model::api::{ApiKind, Balancing, DocumentFormat, VersionState, Visibility};
 use gatewright_model::approval::{ApprovalKind, ApprovalState};
 use gatewright_model::audit::AuditSource;
@@ -19,7 +20,7 @@ use gatewright_model::permission::{Permission, Role};
 use gatewright_model::plan::{ApprovalMode, PlanState, Security};
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::state::Word;
-use gatewright_model::tenancy::{StandingState, TeamKind, UserState};
+use gatewright_model::tenancy::{SignUpMode, StandingState, TeamKind, UserState};
 use gatewright_model::text::{ContextPath, Email, Name, Remark, Slug, VersionLabel};
 use gatewright_model::time::Timestamp;
 use gatewright_model::traffic::CallSource;
@@ -129,6 +130,8 @@ words! {
     ResetKind,
     Role,
     Security,
+    SignUpMode,
+    SignUpState,
     StandingState,
     SubscriptionState,
     TeamKind,

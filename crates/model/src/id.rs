@@ -170,6 +170,10 @@ ids! {
     RequestId = "req";
     /// A lease of permits from a limit's authority.
     LeaseId = "lse";
+    /// A session of a signed-in person.
+    SessionId = "ses";
+    /// Somebody's wish to have an account.
+    SignUpId = "sup";
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! [`state`] (how words and machines are declared), then [`api`], [`plan`] and
 //! [`consumer`], then [`snapshot`].
 
+pub mod account;
 pub mod address;
 pub mod api;
 pub mod approval;

@@ -41,6 +41,18 @@ words! {
     }
 }
 
+words! {
+    /// Who may make an account in a tenant without being invited.
+    SignUpMode {
+        /// Nobody.
+        Off = "off",
+        /// Everybody, at once.
+        Open = "open",
+        /// Everybody, once somebody who may invite people agrees.
+        Approval = "approval",
+    }
+}
+
 /// A customer of the installation. Everything else belongs to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
@@ -68,6 +80,8 @@ pub struct TenantSettings {
     pub two_person_rule: bool,
     /// The catalogue can be read without signing in.
     pub public_portal: bool,
+    /// Who may make an account without being invited.
+    pub sign_up: SignUpMode,
     /// How many days at least lie between a deprecation and its sunset.
     pub min_deprecation_days: u32,
     /// A version goes through review before it is published.
@@ -83,6 +97,7 @@ impl Default for TenantSettings {
         Self {
             two_person_rule: false,
             public_portal: true,
+            sign_up: SignUpMode::Approval,
             min_deprecation_days: 0,
             review_required: false,
             hosts: Vec::new(),

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use gatewright_model::account::{LinkPurpose, SignUpState};
 use gatewright_model::api::{ApiKind, Balancing, DocumentFormat, Unmatched, VersionState, Visibility};
 use gatewright_model::approval::{ApprovalKind, ApprovalState};
 use gatewright_model::audit::AuditSource;
@@ -111,13 +112,14 @@ macro_rules! documents {
 
 ids! {
     TenantId, TeamId, UserId, MembershipId, TokenId, ApiId, VersionId, RevisionId, PlanId, PlanVersionId, LimitId,
-    ApplicationId, SubscriptionId, CredentialId, ApprovalId, AuditEventId, OutboxId, NodeId, CallId, LeaseId
+    ApplicationId, SubscriptionId, CredentialId, ApprovalId, AuditEventId, OutboxId, NodeId, CallId, LeaseId,
+    SessionId, SignUpId
 }
 words! {
     StandingState, TeamKind, UserState, Role, ApiKind, Visibility, VersionState, DocumentFormat, Balancing, PlanState,
     Security, ApprovalMode, LimitKind, LimitUnit, ResetKind, Partition, OnExceed, OnStoreFailure, Environment,
     ApplicationState, SubscriptionState, CredentialKind, CredentialState, ApprovalKind, ApprovalState, AuditSource,
-    PartKind, CallSource, NodeState
+    PartKind, CallSource, NodeState, SignUpState, LinkPurpose
 }
 texts! { Slug, Name, Email, VersionLabel, ContextPath, Remark, Window, IpAddr, url::Url }
 counts! { u16, u32, u64 }

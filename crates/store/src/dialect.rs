@@ -40,6 +40,19 @@ pub(crate) fn lock_free_rows(conn: &Conn, select: &mut SelectStatement) {
     }
 }
 
+/// Whether one of a tenant's host names is this one, which is in lower case.
+pub(crate) fn holds_host(conn: &Conn, host: &str) -> Expr {
+    let sql = match conn.dialect() {
+        Dialect::Postgres => {
+            "EXISTS (SELECT 1 FROM jsonb_array_elements_text(settings -> 'hosts') AS known (host) WHERE LOWER(known.host) = $1)"
+        }
+        Dialect::Sqlite => {
+            "EXISTS (SELECT 1 FROM json_each(settings, '$.hosts') AS known WHERE LOWER(known.value) = ?)"
+        }
+    };
+    Expr::cust_with_values(sql, [host])
+}
+
 /// Whether the schema has this table.
 pub(crate) async fn has_table(conn: &mut Conn, table: &'static str) -> Result<bool, StoreError> {
     let mut select = Query::select();

@@ -27,6 +27,10 @@ rules! {
     MembershipInTeam = "membership_in_team" on "membership" ("user_id", "team_id", "role"),
     /// A role that the user already holds in the tenant.
     MembershipInTenant = "membership_in_tenant" on "membership" ("user_id", "role"),
+    /// The hash of a session's secret.
+    SessionHash = "session_hash" on "session" ("hash"),
+    /// Two people who wait for an account with the same address.
+    WaitingSignUp = "sign_up_waiting" on "sign_up" ("tenant_id", "email"),
     /// The hash of a management token.
     TokenHash = "management_token_hash" on "management_token" ("hash"),
     /// An API's slug in its tenant.

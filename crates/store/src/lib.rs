@@ -17,6 +17,7 @@
 //! [`change`] (numbers, audit, messages), `conn.rs` (the two databases), then
 //! any aggregate, for example [`api`].
 
+pub mod account;
 pub mod api;
 pub mod application;
 pub mod approval;
@@ -41,6 +42,7 @@ pub mod plan;
 pub mod revision;
 mod row;
 mod schema;
+pub mod session;
 pub mod snapshot;
 pub mod store;
 pub mod subscription;
@@ -58,6 +60,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use account::Attempt;
 pub use api::ApiFilter;
 pub use application::ApplicationFilter;
 pub use approval::ApprovalFilter;
@@ -73,11 +76,10 @@ pub use idempotency::{IdempotencyKey, StoredAnswer};
 pub use meta::MetaKey;
 pub use migrations::MigrationError;
 pub use node::{GatewayNode, NodeState};
-pub use outbox::OutboxMessage;
+pub use outbox::{OutboxMessage, Topics};
 pub use snapshot::SnapshotSummary;
 pub use store::{Database, Store, StoreSettings};
 pub use subscription::SubscriptionFilter;
-pub use token::Session;
 pub use tx::Tx;
 pub use usage::{GroupKey, UsageFilter, UsageGroup, UsageSum};
 pub use version::VersionSummary;

@@ -79,6 +79,7 @@ macro_rules! migrations {
 pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_control" in Control;
     2 "0002_traffic" in Traffic;
+    3 "0003_accounts" in Control;
 };
 
 const TABLE: &str = "schema_migration";

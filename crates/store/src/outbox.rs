@@ -40,17 +40,37 @@ pub struct OutboxMessage {
     pub last_error: Option<String>,
 }
 
+/// Which messages are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topics {
+    /// Those of one topic.
+    Only(&'static str),
+    /// Those of every other topic.
+    AllBut(&'static str),
+}
+
+impl Topics {
+    fn condition(self) -> Expr {
+        match self {
+            Self::Only(topic) => Expr::col("topic").eq(topic),
+            Self::AllBut(topic) => Expr::col("topic").ne(topic),
+        }
+    }
+}
+
 record! { OutboxMessage in "outbox" owned by Some("tenant_id") => {
     id, tenant_id, seq, topic, payload, created_at, due_at, attempts, last_error,
 } }
 
 impl Outbox<'_> {
     /// Takes due messages until `until`: a worker that dies leaves them to the next one then.
+    /// Who delivers one topic takes [`Topics::Only`] it and leaves the others alone.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn claim(
         self,
+        topics: Topics,
         now: Timestamp,
         until: Timestamp,
         limit: u16,
@@ -58,6 +78,7 @@ impl Outbox<'_> {
         let mut select = self.0.select::<OutboxMessage>();
         select
             .and_where(Expr::col("due_at").lte(now.value()))
+            .and_where(topics.condition())
             .order_by("due_at", Order::Asc)
             .order_by("id", Order::Asc)
             .limit(u64::from(limit));
@@ -71,6 +92,15 @@ impl Outbox<'_> {
             .and_where(Expr::col("id").is_in(messages.iter().map(|message| message.id.value())));
         self.0.conn.execute(&update).await?;
         Ok(messages)
+    }
+
+    /// Removes messages that were made before this time and says how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn remove_before(self, topics: Topics, before: Timestamp) -> Result<u64, StoreError> {
+        let old = Expr::col("created_at").lt(before.value());
+        self.0.delete::<OutboxMessage>(old.and(topics.condition())).await
     }
 
     /// Removes a message that was delivered or given up.

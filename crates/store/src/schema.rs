@@ -61,9 +61,18 @@ pub(crate) const TABLES: &[Table] = tables! {
         Uuid: id tenant_id user_id; Text: name hint_prefix hint_last4; Json: scopes; Bytes: hash;
         Int: expires_at revoked_at last_used_at created_at;
     }
-    Control Never session [hash] {
-        Bytes: hash; Uuid: tenant_id user_id; Text: client; Int: auth_epoch created_at last_seen_at expires_at;
+    Control Never session [id] {
+        Uuid: id tenant_id user_id; Bytes: hash; Text: client address;
+        Int: auth_epoch created_at last_seen_at expires_at;
     }
+    Control Always sign_up [id] {
+        Uuid: id tenant_id decided_by user_id; Text: email name state password_hash; Bool: email_verified;
+        Int: decided_at created_at;
+    }
+    Control Never account_link [hash] {
+        Bytes: hash; Uuid: tenant_id user_id; Text: purpose email name; Int: created_at expires_at;
+    }
+    Control Never attempt [key] { Bytes: key; Int: failures last_at blocked_until; }
     Control Always api [id] {
         Uuid: id tenant_id team_id; Text: slug name description kind visibility context_path;
         Int: created_at updated_at row_version;

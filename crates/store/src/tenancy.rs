@@ -8,6 +8,7 @@ use gatewright_model::tenancy::{Team, Tenant};
 use gatewright_model::text::Slug;
 use sea_query::{Order, Query};
 
+use crate::dialect;
 use crate::error::StoreError;
 use crate::row::{is, is_in, record, versioned};
 use crate::tx::repository;
@@ -42,6 +43,17 @@ impl Tenants<'_> {
     /// As for every read.
     pub async fn find_by_slug(self, slug: &Slug) -> Result<Option<Tenant>, StoreError> {
         self.0.one(is("slug", slug)).await
+    }
+
+    /// The tenant that serves under this host name, which is given without a port.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn find_by_host(self, host: &str) -> Result<Option<Tenant>, StoreError> {
+        let named = dialect::holds_host(&self.0.conn, &host.to_lowercase());
+        let mut select = self.0.select::<Tenant>();
+        select.and_where(named).order_by("id", Order::Asc).limit(1);
+        Ok(self.0.all(&select).await?.pop())
     }
 
     /// The same as [`Tenants::find`], kept from others' changes until the transaction ends.

@@ -1,8 +1,8 @@
-//! Management tokens and the sessions of the portal: both are looked up by the hash of a secret.
+//! Management tokens, which are looked up by the hash of a secret.
 
 use std::time::Duration;
 
-use gatewright_model::id::{EntityId, TenantId, TokenId, UserId};
+use gatewright_model::id::{EntityId, TokenId, UserId};
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::secret::{SecretHash, SecretHint};
 use gatewright_model::tenancy::ManagementToken;
@@ -12,7 +12,7 @@ use sea_query::{Expr, ExprTrait, Order, Query, Value};
 use crate::column::Column;
 use crate::conn::Scope;
 use crate::error::StoreError;
-use crate::row::{Fault, Record, Row, is, is_some, record};
+use crate::row::{Fault, Record, Row, is, is_some};
 use crate::store::Store;
 use crate::tx::repository;
 
@@ -20,36 +20,6 @@ repository! {
     /// Management tokens.
     Tokens via tokens
 }
-repository! {
-    /// Sessions of signed-in people.
-    Sessions via sessions
-}
-
-/// A session of a signed-in person. Its cookie holds the secret; the store holds the hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// What is looked up.
-    pub hash: SecretHash,
-    /// The person's tenant.
-    pub tenant_id: TenantId,
-    /// The person.
-    pub user_id: UserId,
-    /// The person's epoch when the session began; a later epoch ends it.
-    pub auth_epoch: i64,
-    /// The browser, in its own words, for the list of sessions.
-    pub client: String,
-    /// When it began.
-    pub created_at: Timestamp,
-    /// When it was last used.
-    pub last_seen_at: Timestamp,
-    /// When it ends by itself.
-    pub expires_at: Timestamp,
-}
-
-record! { Session in "session" owned by Some("tenant_id") => {
-    hash, tenant_id, user_id, auth_epoch, client, created_at, last_seen_at, expires_at,
-} }
-
 /// A token without its hash, which only the look-up uses.
 impl Record for ManagementToken {
     const TABLE: &'static str = "management_token";
@@ -203,82 +173,5 @@ impl Store {
         let minute_ago = now.minus(Duration::from_secs(60));
         tx.tokens().stamp_used(id, now, minute_ago).await?;
         tx.commit(now).await.map(drop)
-    }
-}
-
-impl Sessions<'_> {
-    /// The session of the cookie with this hash; for a system transaction.
-    ///
-    /// # Errors
-    /// As for every read.
-    pub async fn find(self, hash: &SecretHash) -> Result<Option<Session>, StoreError> {
-        self.0.one(is("hash", hash)).await
-    }
-
-    /// A user's sessions, the last used first.
-    ///
-    /// # Errors
-    /// As for every read.
-    pub async fn of_user(self, user: UserId) -> Result<Vec<Session>, StoreError> {
-        let mut select = self.0.select::<Session>();
-        select
-            .and_where(is("user_id", &user))
-            .order_by("last_seen_at", Order::Desc)
-            .limit(200);
-        self.0.all(&select).await
-    }
-
-    /// Begins a session.
-    ///
-    /// # Errors
-    /// `Conflict(PrimaryKey)` when the hash is taken.
-    pub async fn insert(self, session: &Session) -> Result<(), StoreError> {
-        self.0.insert(session).await
-    }
-
-    /// Moves the times of a session that was used. It takes no number.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn stamp_seen(
-        self,
-        hash: &SecretHash,
-        at: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut update = Query::update();
-        update
-            .table("session")
-            .value("last_seen_at", at.value())
-            .value("expires_at", expires_at.value())
-            .and_where(is("hash", hash))
-            .and_where_option(self.0.wall::<Session>());
-        self.0.conn.execute(&update).await.map(drop)
-    }
-
-    /// Ends one session; `false` when it was not there.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn delete(self, hash: &SecretHash) -> Result<bool, StoreError> {
-        Ok(self.0.delete::<Session>(is("hash", hash)).await? > 0)
-    }
-
-    /// Ends every session of a user and says how many there were.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn delete_of_user(self, user: UserId) -> Result<u64, StoreError> {
-        self.0.delete::<Session>(is("user_id", &user)).await
-    }
-
-    /// Removes sessions that ended before `now` and says how many there were.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn delete_expired(self, now: Timestamp) -> Result<u64, StoreError> {
-        self.0
-            .delete::<Session>(Expr::col("expires_at").lt(now.value()))
-            .await
     }
 }

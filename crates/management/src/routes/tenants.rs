@@ -5,7 +5,7 @@ use gatewright_control::Control;
 use gatewright_control::tenants::{NewTenant, TenantPatch};
 use gatewright_model::id::TenantId;
 use gatewright_model::reference::Ref;
-use gatewright_model::tenancy::{StandingState, Tenant, TenantSettings};
+use gatewright_model::tenancy::{SignUpMode, StandingState, Tenant, TenantSettings};
 use gatewright_model::text::{Name, Slug};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::{Authorized, SignedIn};
@@ -80,6 +80,8 @@ input! {
         two_person_rule: Option<bool>,
         /// The catalogue can be read without signing in.
         public_portal: Option<bool>,
+        /// Who may make an account without being invited.
+        sign_up: Option<SignUpMode>,
         /// How many days at least lie between a deprecation and its sunset.
         min_deprecation_days: Option<u32>,
         /// A version goes through review before it is published.
@@ -96,6 +98,7 @@ impl TenantSettingsSet {
         TenantSettings {
             two_person_rule: self.two_person_rule.unwrap_or(settings.two_person_rule),
             public_portal: self.public_portal.unwrap_or(settings.public_portal),
+            sign_up: self.sign_up.unwrap_or(settings.sign_up),
             min_deprecation_days: self.min_deprecation_days.unwrap_or(settings.min_deprecation_days),
             review_required: self.review_required.unwrap_or(settings.review_required),
             hosts: self.hosts.unwrap_or(settings.hosts),
@@ -128,6 +131,8 @@ shape! {
         two_person_rule: bool,
         /// The catalogue can be read without signing in.
         public_portal: bool,
+        /// Who may make an account without being invited.
+        sign_up: SignUpMode,
         /// How many days at least lie between a deprecation and its sunset.
         min_deprecation_days: u32,
         /// A version goes through review before it is published.

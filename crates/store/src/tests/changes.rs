@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::change::OutboxEntry;
 use crate::conn::Scope;
 use crate::meta::MetaKey;
+use crate::outbox::Topics;
 use crate::testing::sample::{World, credential, entry, id};
 use crate::testing::{NOW, store_test};
 
@@ -217,16 +218,16 @@ store_test! {
 
         let later = NOW.plus(Duration::from_secs(60));
         let mut tx = store.begin(Scope::System).await.unwrap();
-        let claimed = tx.outbox_messages().claim(NOW, later, 10).await.unwrap();
+        let claimed = tx.outbox_messages().claim(Topics::AllBut("mail"), NOW, later, 10).await.unwrap();
         assert_eq!(claimed.len(), 2);
         assert!(claimed.iter().all(|message| message.seq == seq && message.attempts == 0));
         tx.commit(NOW).await.unwrap();
 
         let mut tx = store.begin(Scope::System).await.unwrap();
-        assert_eq!(tx.outbox_messages().claim(NOW, later, 10).await.unwrap(), []);
+        assert_eq!(tx.outbox_messages().claim(Topics::AllBut("mail"), NOW, later, 10).await.unwrap(), []);
         tx.outbox_messages().remove(ids[0]).await.unwrap();
         tx.outbox_messages().retry(ids[1], later, "503").await.unwrap();
-        let again = tx.outbox_messages().claim(later, later, 10).await.unwrap();
+        let again = tx.outbox_messages().claim(Topics::AllBut("mail"), later, later, 10).await.unwrap();
         assert_eq!(again.len(), 1);
         assert_eq!((again[0].id, again[0].attempts, again[0].last_error.as_deref()), (ids[1], 1, Some("503")));
     }

@@ -13,9 +13,8 @@ use crate::conn::Scope;
 use crate::error::Rule;
 use crate::idempotency::{IdempotencyKey, StoredAnswer};
 use crate::subscription::SubscriptionFilter;
-use crate::testing::sample::{World, credential, hash, id, subscription};
+use crate::testing::sample::{World, credential, id, subscription};
 use crate::testing::{NOW, store_test};
-use crate::token::Session;
 
 store_test! {
     async fn one_live_subscription_at_a_time(store: Store) {
@@ -147,32 +146,6 @@ store_test! {
         assert!(tx.memberships().delete(in_team.id).await.unwrap());
         let twin = tx.memberships().insert(&Membership { id: id(), ..owner }).await.unwrap_err();
         assert_eq!(twin.rule(), Some(Rule::MembershipInTenant));
-    }
-}
-
-store_test! {
-    async fn sessions_begin_and_end(store: Store) {
-        let world = World::make(&store, "acme").await;
-        let session = Session {
-            hash: hash(),
-            tenant_id: world.tenant.id,
-            user_id: world.user.id,
-            auth_epoch: 0,
-            client: "Firefox".to_owned(),
-            created_at: NOW,
-            last_seen_at: NOW,
-            expires_at: NOW,
-        };
-        let mut tx = store.begin(Scope::System).await.unwrap();
-        tx.sessions().insert(&session).await.unwrap();
-        let later = NOW.plus(Duration::from_secs(60));
-        tx.sessions().stamp_seen(&session.hash, later, later).await.unwrap();
-        let seen = Session { last_seen_at: later, expires_at: later, ..session.clone() };
-        assert_eq!(tx.sessions().find(&session.hash).await.unwrap(), Some(seen.clone()));
-        assert_eq!(tx.sessions().of_user(world.user.id).await.unwrap(), [seen]);
-        assert_eq!(tx.sessions().delete_expired(NOW).await.unwrap(), 0);
-        assert_eq!(tx.sessions().delete_of_user(world.user.id).await.unwrap(), 1);
-        assert!(!tx.sessions().delete(&session.hash).await.unwrap());
     }
 }
 

@@ -1,0 +1,49 @@
+//! Secrets of sessions and of links: 256 random bits, written as 64
+//! hexadecimal characters so that no mail program breaks them. What is stored
+//! is a keyed hash that depends on the purpose.
+
+use gatewright_model::secret::{SecretHash, SecretText};
+
+use crate::control::Control;
+
+/// Length in characters.
+const LENGTH: usize = 64;
+
+/// What a secret is for. The label is part of the hash: never change one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Session,
+    Link,
+    Setup,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Session => "session/",
+            Self::Link => "link/",
+            Self::Setup => "setup/",
+        }
+    }
+}
+
+impl Control {
+    /// Makes a secret.
+    pub(crate) fn new_secret(&self) -> SecretText {
+        let mut random = [0; LENGTH / 2];
+        self.parts.entropy.fill(&mut random);
+        SecretText::new(hex::encode(random))
+    }
+
+    /// The stored form of a presented secret; `None` for what cannot be one.
+    pub(crate) fn secret_hash(&self, purpose: Purpose, secret: &SecretText) -> Option<SecretHash> {
+        let text = secret.expose();
+        let well_formed = text.len() == LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        well_formed.then(|| self.hasher.hash(&[purpose.label(), text].concat()))
+    }
+
+    /// A key under which is kept how often something was tried.
+    pub(crate) fn attempt_key(&self, parts: &[&str]) -> SecretHash {
+        self.hasher.hash(&["attempt", &parts.join("\n")].join("/"))
+    }
+}
