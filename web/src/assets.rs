@@ -97,7 +97,9 @@ impl Assets {
 }
 
 fn stylesheet() -> Vec<u8> {
-    let order = Files::get(ORDER).map(|file| file.data.into_owned()).unwrap_or_default();
+    let order = Files::get(ORDER)
+        .map(|file| file.data.into_owned())
+        .unwrap_or_default();
     let mut whole = Vec::new();
     for name in String::from_utf8_lossy(&order).lines().map(str::trim) {
         if let Some(part) = Files::get(&["css/", name].concat()) {
@@ -142,6 +144,9 @@ mod tests {
         for name in String::from_utf8(order).unwrap().lines() {
             assert!(Files::get(&format!("css/{name}")).is_some(), "{name}");
         }
-        assert_eq!(assets.answer("/static/nothing.css", &HeaderMap::new()).status(), 404);
+        assert_eq!(
+            assets.answer("/static/nothing.css", &HeaderMap::new()).status(),
+            404
+        );
     }
 }

@@ -65,7 +65,10 @@ pub(crate) fn toast(secure: bool, text: &str) -> HeaderValue {
 /// The message that the page before this one left.
 pub(crate) fn read_toast(headers: &HeaderMap) -> Option<String> {
     let value = read(headers, TOAST)?;
-    percent_decode_str(&value).decode_utf8().ok().map(|text| text.into_owned())
+    percent_decode_str(&value)
+        .decode_utf8()
+        .ok()
+        .map(|text| text.into_owned())
 }
 
 /// Takes the message away once it was shown.

@@ -10,14 +10,18 @@ use http::header::LOCATION;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::app::App;
+use crate::assets::Assets;
 use crate::page::Page;
 use crate::shell::Shell;
 use crate::visit::Visit;
 
 const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
 /// A path in a query keeps its slashes readable.
-const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.');
 
 #[derive(Template)]
 #[template(path = "layout/failure.html")]
@@ -48,7 +52,10 @@ pub(crate) fn present(visit: &Visit, method: &Method, problem: &Problem) -> Resp
     }
     let words = words(problem.status());
     let body = problem.to_json(None);
-    let detail = body.get("detail").and_then(serde_json::Value::as_str).unwrap_or("");
+    let detail = body
+        .get("detail")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("");
     if visit.is_fragment() {
         let fragment = FailureFragment {
             heading: words.0,
@@ -75,17 +82,20 @@ pub(crate) fn present(visit: &Visit, method: &Method, problem: &Problem) -> Resp
 }
 
 /// The page for a failure before the tenant is known.
-pub(crate) fn without_visit(app: &App, problem: &Problem) -> Response {
+pub(crate) fn without_visit(assets: &Arc<Assets>, problem: &Problem) -> Response {
     let words = words(problem.status());
     if let Some(cause) = problem.cause() {
         tracing::error!(error = cause, "a page failed on our side");
     }
     let body = problem.to_json(None);
     let page = FailurePage {
-        shell: Shell::bare(Arc::clone(&app.assets), words.0.to_owned()),
+        shell: Shell::bare(Arc::clone(assets), words.0.to_owned()),
         status: problem.status().as_u16(),
         heading: words.0,
-        detail: body.get("detail").and_then(serde_json::Value::as_str).unwrap_or(""),
+        detail: body
+            .get("detail")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or(""),
         advice: words.1,
         permission: None,
         request_id: None,
@@ -150,7 +160,10 @@ fn finish(page: Result<Page, Problem>, problem: &Problem) -> Response {
 /// What happened, and what to do about it.
 fn words(status: StatusCode) -> (&'static str, &'static str) {
     match status.as_u16() {
-        400 => ("That request could not be read", "Go back and send the form again."),
+        400 => (
+            "That request could not be read",
+            "Go back and send the form again.",
+        ),
         403 => (
             "You may not do this",
             "An owner of this tenant can give you a role that includes it.",
@@ -166,7 +179,10 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
         ),
         410 => ("This was retired", "Look for its successor in the catalogue."),
         413 => ("That is too large", "Send a smaller file or a smaller form."),
-        415 | 422 => ("That input cannot be used", "Go back, correct it and send it again."),
+        415 | 422 => (
+            "That input cannot be used",
+            "Go back, correct it and send it again.",
+        ),
         429 => ("That was too often", "Wait a moment, then try again."),
         503 => (
             "This is not available right now",

@@ -69,7 +69,9 @@ impl Fields {
 
     /// Every field with its value.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     #[cfg(test)]
@@ -84,7 +86,11 @@ impl Fields {
     }
 
     async fn read_multipart<S: Send + Sync>(request: Request, state: &S) -> Result<Self, Problem> {
-        let BodyLimit(limit) = request.extensions().get::<BodyLimit>().copied().unwrap_or_default();
+        let BodyLimit(limit) = request
+            .extensions()
+            .get::<BodyLimit>()
+            .copied()
+            .unwrap_or_default();
         let request = request.map(|body| axum::body::Body::new(http_body_util::Limited::new(body, limit)));
         let broken = |error: axum::extract::multipart::MultipartError| {
             Problem::new(error.status(), "invalid_form", error.body_text())
@@ -160,7 +166,9 @@ mod tests {
 
     #[tokio::test]
     async fn both_encodings_give_the_same_fields() {
-        let plain = read("application/x-www-form-urlencoded", "a=1&b=%20x+&a=2").await.unwrap();
+        let plain = read("application/x-www-form-urlencoded", "a=1&b=%20x+&a=2")
+            .await
+            .unwrap();
         assert_eq!((plain.get("b"), plain.raw("b")), ("x", " x "));
         assert_eq!(plain.all("a").collect::<Vec<_>>(), ["1", "2"]);
         let multipart = "--X\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n1\r\n--X\r\ncontent-disposition: form-data; name=\"document\"; filename=\"shop.yaml\"\r\n\r\nopenapi: 3.0.3\r\n--X--\r\n";

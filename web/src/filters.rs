@@ -1,5 +1,10 @@
 //! How values are written on pages. Templates use them as `{{ at|when }}`.
 
+#![expect(
+    unreachable_pub,
+    reason = "the attribute of askama makes public items inside of functions"
+)]
+
 use std::borrow::Borrow;
 use std::fmt::Display;
 

@@ -38,7 +38,11 @@ impl FormState {
 
     /// What was typed.
     pub(crate) fn from_fields(fields: &Fields) -> Self {
-        Self::new(fields.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())))
+        Self::new(
+            fields
+                .pairs()
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        )
     }
 
     /// The (first) value of a field; empty when it has none.
@@ -161,9 +165,9 @@ fn words(name: &str) -> String {
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).collect()
-    })
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 #[cfg(test)]
@@ -175,7 +179,10 @@ mod tests {
     #[test]
     fn what_was_typed_stays_and_each_fault_names_its_field() {
         let mut form = FormState::new([("name", "Shop"), ("slug", "A B"), ("tag", "x"), ("tag", "y")]);
-        assert_eq!(form.take::<()>("slug", Err(Invalid::new("invalid_slug", "must be a slug"))), None);
+        assert_eq!(
+            form.take::<()>("slug", Err(Invalid::new("invalid_slug", "must be a slug"))),
+            None
+        );
         assert_eq!((form.value("slug"), form.value("absent")), ("A B", ""));
         assert!(form.checked("tag", "y") && !form.checked("tag", "z"));
         assert_eq!(form.error("slug"), Some("Slug must be a slug"));
@@ -186,8 +193,10 @@ mod tests {
     fn refusals_of_a_use_case_become_faults_of_the_form() {
         let mut form = FormState::default();
         let invalid = Invalid::new("invalid_amount", "must be at least 1");
-        form.absorb(FieldErrors::one("/limits/0/amount", invalid).into()).unwrap();
-        form.absorb(Error::guard("no_plan", "the version has no plan")).unwrap();
+        form.absorb(FieldErrors::one("/limits/0/amount", invalid).into())
+            .unwrap();
+        form.absorb(Error::guard("no_plan", "the version has no plan"))
+            .unwrap();
         let told: Vec<_> = form
             .summary()
             .iter()

@@ -33,4 +33,4 @@ mod tenant_path;
 mod visit;
 
 pub use app::WebSettings;
-pub use router::{router, routes_with_access};
+pub use router::{before_the_store, router, routes_with_access};

@@ -65,27 +65,57 @@ const PORTAL: &[Group] = &[(
 const CONSOLE_PLACES: &[Group] = &[
     (
         "",
-        &[place("Overview", "/console", "layout-dashboard", Opens::AnyOf(&CONSOLE))],
+        &[place(
+            "Overview",
+            "/console",
+            "layout-dashboard",
+            Opens::AnyOf(&CONSOLE),
+        )],
     ),
     (
         "Publish",
         &[
             place("APIs", "/console/apis", "waypoints", Opens::AnyOf(&[P::ApisRead])),
-            place("Approvals", "/console/approvals", "circle-check", Opens::AnyOf(&[P::ApprovalsRead])),
+            place(
+                "Approvals",
+                "/console/approvals",
+                "circle-check",
+                Opens::AnyOf(&[P::ApprovalsRead]),
+            ),
         ],
     ),
     (
         "Consumers",
         &[
-            place("Applications", "/console/apps", "box", Opens::AnyOf(&[P::ApplicationsRead])),
-            place("Subscriptions", "/console/subscriptions", "link", Opens::AnyOf(&[P::ApplicationsRead])),
-            place("Keys", "/console/keys", "key", Opens::AnyOf(&[P::ApplicationsRead])),
+            place(
+                "Applications",
+                "/console/apps",
+                "box",
+                Opens::AnyOf(&[P::ApplicationsRead]),
+            ),
+            place(
+                "Subscriptions",
+                "/console/subscriptions",
+                "link",
+                Opens::AnyOf(&[P::ApplicationsRead]),
+            ),
+            place(
+                "Keys",
+                "/console/keys",
+                "key",
+                Opens::AnyOf(&[P::ApplicationsRead]),
+            ),
         ],
     ),
     (
         "Traffic",
         &[
-            place("Usage", "/console/analytics", "chart-line", Opens::AnyOf(&[P::UsageRead])),
+            place(
+                "Usage",
+                "/console/analytics",
+                "chart-line",
+                Opens::AnyOf(&[P::UsageRead]),
+            ),
             place("Calls", "/console/logs", "list", Opens::AnyOf(&[P::CallsRead])),
         ],
     ),
@@ -95,15 +125,35 @@ const CONSOLE_PLACES: &[Group] = &[
             place("Teams", "/console/teams", "users", Opens::AnyOf(&[P::TeamsRead])),
             place("Users", "/console/users", "user", Opens::AnyOf(&[P::TeamsRead])),
             place("Roles", "/console/roles", "shield", Opens::AnyOf(&[P::TeamsRead])),
-            place("Tokens", "/console/tokens", "key-round", Opens::AnyOf(&[P::TokensWrite])),
+            place(
+                "Tokens",
+                "/console/tokens",
+                "key-round",
+                Opens::AnyOf(&[P::TokensWrite]),
+            ),
         ],
     ),
     (
         "Operate",
         &[
-            place("Gateways", "/console/gateways", "server", Opens::AnyOf(&[P::NodesRead])),
-            place("Audit", "/console/audit", "scroll-text", Opens::AnyOf(&[P::AuditRead])),
-            place("System", "/console/system", "activity", Opens::AnyOf(&[P::PlatformManage])),
+            place(
+                "Gateways",
+                "/console/gateways",
+                "server",
+                Opens::AnyOf(&[P::NodesRead]),
+            ),
+            place(
+                "Audit",
+                "/console/audit",
+                "scroll-text",
+                Opens::AnyOf(&[P::AuditRead]),
+            ),
+            place(
+                "System",
+                "/console/system",
+                "activity",
+                Opens::AnyOf(&[P::PlatformManage]),
+            ),
         ],
     ),
 ];
@@ -167,7 +217,10 @@ mod tests {
     #[test]
     fn a_page_belongs_to_the_nearest_place() {
         assert_eq!(current(CONSOLE_PLACES, "/console"), Some("/console"));
-        assert_eq!(current(CONSOLE_PLACES, "/console/apis/shop/plans"), Some("/console/apis"));
+        assert_eq!(
+            current(CONSOLE_PLACES, "/console/apis/shop/plans"),
+            Some("/console/apis")
+        );
         assert_eq!(current(PORTAL, "/me/apps/a/keys"), Some("/me/apps"));
         assert_eq!(current(PORTAL, "/mesh"), None);
     }

@@ -1,13 +1,15 @@
 //! The router of the pages.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::from_fn_with_state;
 use gatewright_control::Control;
+use gatewright_webkit::problem::Problem;
 use gatewright_webkit::request_id::identify;
 use gatewright_webkit::routes::Entry;
 use gatewright_webkit::rules::{no_such_method, no_such_path, of_panic};
-use std::sync::Arc;
 use tower::Layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -16,7 +18,7 @@ use crate::app::{App, WebSettings};
 use crate::assets::Assets;
 use crate::pages::Pages;
 use crate::visit::receive;
-use crate::{account, console, gallery, portal};
+use crate::{account, assets, console, failure, gallery, portal, security};
 
 /// The portal and the console as a router.
 pub fn router(control: Control, settings: WebSettings) -> Router {
@@ -41,6 +43,23 @@ pub fn router(control: Control, settings: WebSettings) -> Router {
         .fallback_service(received)
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(ids, identify))
+}
+
+/// What the listener of the pages answers until the store has been reached.
+pub fn before_the_store() -> Router {
+    let assets = Arc::new(Assets::load());
+    Router::new().fallback(move |request: Request| {
+        let assets = Arc::clone(&assets);
+        async move {
+            let mut response = if request.uri().path().starts_with(assets::PREFIX) {
+                assets.answer(request.uri().path(), request.headers())
+            } else {
+                failure::without_visit(&assets, &Problem::unavailable())
+            };
+            security::harden(response.headers_mut(), false);
+            response
+        }
+    })
 }
 
 /// Every route with the one who may see it, in the order of the lists.

@@ -1,11 +1,11 @@
 //! What every answer says to the browser, and the check that an unsafe request
 //! comes from a page of ours (`security.md` 3.6, 3.20).
 
+use gatewright_webkit::problem::Problem;
 use http::header::{
     CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use gatewright_webkit::problem::Problem;
 use url::{Host, Url};
 
 const POLICY: HeaderValue = HeaderValue::from_static(

@@ -31,7 +31,14 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Pages that a portal which demands a sign-in shows all the same.
 const ALWAYS_OPEN: [&str; 8] = [
-    "/sign-in", "/sign-up", "/forgot", "/reset/", "/verify/", "/invite/", "/setup", "/me/settings/theme",
+    "/sign-in",
+    "/sign-up",
+    "/forgot",
+    "/reset/",
+    "/verify/",
+    "/invite/",
+    "/setup",
+    "/me/settings/theme",
 ];
 
 /// What is known about a request. Clones share it.
@@ -111,7 +118,8 @@ impl Visit {
 
     /// Whether the permission is held anywhere in the tenant.
     pub(crate) fn may(&self, permission: Permission) -> bool {
-        self.caller().is_some_and(|caller| caller.rights.anywhere(permission))
+        self.caller()
+            .is_some_and(|caller| caller.rights.anywhere(permission))
     }
 
     /// Whether only a part of the page is wanted, to be put into the one that is shown.
@@ -185,7 +193,7 @@ pub(crate) async fn receive(State(app): State<App>, mut request: Request, next: 
     } else {
         match arrive(&app, &mut request).await {
             Ok(visit) => enter(&visit, request, next).await,
-            Err(problem) => failure::without_visit(&app, &problem),
+            Err(problem) => failure::without_visit(&app.assets, &problem),
         }
     };
     security::harden(response.headers_mut(), secure);
@@ -264,7 +272,10 @@ async fn arrive(app: &App, request: &mut Request) -> Result<Visit, Problem> {
         session,
         session_cookie,
         secret,
-        theme: one_of(cookies::read(headers, cookies::THEME).as_deref(), &["light", "dark"]),
+        theme: one_of(
+            cookies::read(headers, cookies::THEME).as_deref(),
+            &["light", "dark"],
+        ),
         density: one_of(cookies::read(headers, cookies::DENSITY).as_deref(), &["compact"]),
         toast: cookies::read_toast(headers),
         fragment: is_true(headers, &HX_REQUEST) && !is_true(headers, &HX_HISTORY),

@@ -12,7 +12,6 @@ pub(crate) mod addresses;
 pub(crate) mod control_plane;
 mod foundation;
 mod gateway_role;
-mod landing;
 mod listeners;
 mod ready;
 mod signals;
@@ -119,7 +118,11 @@ impl Server {
             listeners.status.address,
         );
         let server = Self {
-            control: ControlPlane::new(addresses, own_listeners),
+            control: ControlPlane::new(
+                addresses,
+                own_listeners,
+                gateway.as_ref().and_then(GatewayRole::address),
+            ),
             last: CancellationToken::new(),
             base,
             gateway,

@@ -49,7 +49,9 @@ pub async fn read_form(request: Request) -> Result<Bytes, Problem> {
         .copied()
         .unwrap_or_default();
     let (parts, body) = request.into_parts();
-    if parts.headers.contains_key(CONTENT_TYPE) && essence(&parts.headers) != "application/x-www-form-urlencoded" {
+    if parts.headers.contains_key(CONTENT_TYPE)
+        && essence(&parts.headers) != "application/x-www-form-urlencoded"
+    {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",

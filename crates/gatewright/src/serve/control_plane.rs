@@ -12,6 +12,7 @@ use gatewright_control::fetch::Fetcher;
 use gatewright_control::passwords::Password;
 use gatewright_management::ManagementSettings;
 use gatewright_model::address::AddressPolicy;
+use gatewright_web::WebSettings;
 use gatewright_worker::{Keep, Worker};
 
 use crate::commands::session;
@@ -19,7 +20,6 @@ use crate::failure::Failure;
 use crate::schema::{self, Upgrade};
 use crate::serve::addresses::Addresses;
 use crate::serve::foundation::Foundation;
-use crate::serve::landing;
 use crate::serve::surface::Surface;
 
 /// The use cases and their surfaces, open or not yet.
@@ -27,17 +27,25 @@ use crate::serve::surface::Surface;
 pub(crate) struct ControlPlane {
     addresses: Addresses,
     own_listeners: Vec<SocketAddr>,
+    gateway: Option<SocketAddr>,
     management: Surface,
+    portal: Surface,
     use_cases: OnceLock<Control>,
 }
 
 impl ControlPlane {
-    /// Nothing is open yet.
-    pub(crate) fn new(addresses: Addresses, own_listeners: Vec<SocketAddr>) -> Self {
+    /// Nothing is open yet. `gateway` is where the gateway of this process listens.
+    pub(crate) fn new(
+        addresses: Addresses,
+        own_listeners: Vec<SocketAddr>,
+        gateway: Option<SocketAddr>,
+    ) -> Self {
         Self {
             addresses,
             own_listeners,
+            gateway,
             management: Surface::default(),
+            portal: Surface::new(gatewright_web::before_the_store()),
             use_cases: OnceLock::new(),
         }
     }
@@ -49,7 +57,7 @@ impl ControlPlane {
 
     /// What the listener of the portal serves.
     pub(crate) fn portal(&self) -> Router {
-        landing::router(&self.addresses)
+        self.portal.router()
     }
 
     /// The use cases, once the store has been reached.
@@ -103,6 +111,15 @@ impl ControlPlane {
         if roles.has(Role::Management) {
             let router = gatewright_management::router(control.clone(), ManagementSettings::default());
             self.management.open(router);
+        }
+        if roles.has(Role::Portal) {
+            let settings = WebSettings {
+                local_gateway: self.gateway,
+                management_url: self.addresses.management.as_str().to_owned(),
+                ..WebSettings::default()
+            };
+            self.portal
+                .open(gatewright_web::router(control.clone(), settings));
         }
         if roles.has(Role::Worker) {
             let retention = base.config.running.retention;

@@ -5,18 +5,35 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use gatewright_webkit::problem::Problem;
 use tower::ServiceExt;
 
 /// A router that comes later. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Surface(Arc<OnceLock<Router>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Surface {
+    open: Arc<OnceLock<Router>>,
+    before: Router,
+}
+
+impl Default for Surface {
+    fn default() -> Self {
+        Self::new(Router::new().fallback(|| async { Problem::unavailable() }))
+    }
+}
 
 impl Surface {
+    /// A surface that answers by `before` until it is open.
+    pub(crate) fn new(before: Router) -> Self {
+        Self {
+            open: Arc::default(),
+            before,
+        }
+    }
+
     /// Puts the real router in. A second one is ignored: surfaces are opened once.
     pub(crate) fn open(&self, router: Router) {
-        if self.0.set(router).is_err() {
+        if self.open.set(router).is_err() {
             tracing::debug!("the surface is open already");
         }
     }
@@ -31,12 +48,10 @@ impl Surface {
     }
 
     async fn answer(&self, request: Request) -> Response {
-        match self.0.get() {
-            Some(router) => match router.clone().oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
-            None => Problem::unavailable().into_response(),
+        let router = self.open.get().unwrap_or(&self.before);
+        match router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
         }
     }
 }

@@ -1,0 +1,92 @@
+// Every page, light and dark, narrow and wide, empty and filled: no finding of
+// axe, no violation of the content policy, nothing from elsewhere, no overflow,
+// one heading, and a screenshot to look at.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { axe, launch, visitor } from './support/browser.mjs';
+import { crawl, kindOf } from './support/crawl.mjs';
+import { ADMIN, start } from './support/server.mjs';
+import { signIn } from './support/session.mjs';
+
+const OUT = process.env.GATEWRIGHT_SCREENSHOTS;
+const LOOKS = [
+  { theme: 'light', width: 1280 },
+  { theme: 'dark', width: 1280 },
+  { theme: 'light', width: 360 },
+  { theme: 'dark', width: 360 },
+];
+
+/** What is wrong with the page that is shown, whatever page it is. */
+async function inspect(page) {
+  const faults = await page.evaluate(() => {
+    const wrong = [];
+    const headings = document.querySelectorAll('h1').length;
+    if (headings !== 1) wrong.push(`${headings} h1`);
+    const root = document.documentElement;
+    if (root.scrollWidth > root.clientWidth + 1) wrong.push(`overflows by ${root.scrollWidth - root.clientWidth} px`);
+    const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
+    const twice = ids.filter((id, at) => ids.indexOf(id) !== at);
+    if (twice.length > 0) wrong.push(`ids stand twice: ${twice.slice(0, 3).join(', ')}`);
+    const nodes = document.querySelectorAll('*').length;
+    if (nodes > 5000) wrong.push(`${nodes} nodes`);
+    return wrong;
+  });
+  return [...faults, ...(await axe(page))];
+}
+
+async function sweep(browser, origin, { name, paths, session }) {
+  const faults = [];
+  let pages = 0;
+  for (const look of LOOKS) {
+    const { context, page, faults: own } = await visitor(browser, origin, look);
+    if (session) await signIn(page, session);
+    for (const path of paths) {
+      await page.goto(path, { waitUntil: 'load' });
+      pages += 1;
+      for (const fault of await inspect(page)) faults.push(`${path} ${look.theme} ${look.width}: ${fault}`);
+      if (OUT) {
+        const folder = join(OUT, name, `${look.theme}-${look.width}`);
+        await mkdir(folder, { recursive: true });
+        const file = kindOf(path.split('?')[0]).replaceAll(/[^a-z0-9{}-]+/gi, '_').slice(0, 100) || '_';
+        await page.screenshot({ path: join(folder, `${file}.png`), fullPage: true });
+      }
+    }
+    faults.push(...own.map((fault) => `${look.theme} ${look.width}: ${fault}`));
+    await context.close();
+  }
+  console.log(`FIGURE sweep ${name}: ${paths.length} kinds of pages, ${pages} looked at, ${faults.length} faults`);
+  return faults;
+}
+
+describe('every page', () => {
+  let browser;
+  before(async () => (browser = await launch()));
+  after(() => browser.close());
+
+  for (const [state, command] of [
+    ['filled', 'demo'],
+    ['empty', 'serve'],
+  ]) {
+    test(`${state}: as an administrator and as a visitor`, { timeout: 900_000 }, async () => {
+      const server = await start({ command });
+      try {
+        const { portal } = await server.ready;
+        const admin = await visitor(browser, portal);
+        await signIn(admin.page);
+        const signedIn = await crawl(admin.context.request, portal, ['/', '/apis', '/me', '/me/settings', '/console', '/console/gallery']);
+        const open = await crawl((await visitor(browser, portal)).context.request, portal, ['/', '/apis', '/sign-in', '/sign-up', '/forgot', '/no-such-page']);
+        const broken = [...signedIn, ...open].filter(({ path, status }) => status >= 400 && path !== '/no-such-page' && !path.startsWith('/setup'));
+        assert.deepEqual(broken, [], 'links that lead nowhere');
+        const faults = [
+          ...(await sweep(browser, portal, { name: `${state}-admin`, paths: signedIn.map(({ path }) => path), session: ADMIN })),
+          ...(await sweep(browser, portal, { name: `${state}-visitor`, paths: open.map(({ path }) => path) })),
+        ];
+        assert.deepEqual(faults, []);
+      } finally {
+        await server.stop();
+      }
+    });
+  }
+});
