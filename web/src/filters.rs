@@ -131,7 +131,7 @@ mod tests {
         let text = element(at, "%-d %b %Y, %H:%M UTC");
         assert_eq!(
             text,
-            "<time datetime=\"2026-11-21T12:00:05Z\" title=\"2026-11-21 12:00:05 UTC\">21 Nov 2026, 12:00 UTC</time>"
+            "<time datetime=\"2026-11-21T12:00:05.000Z\" title=\"2026-11-21 12:00:05 UTC\">21 Nov 2026, 12:00 UTC</time>"
         );
     }
 }

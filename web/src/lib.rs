@@ -21,6 +21,7 @@ mod fields;
 mod filters;
 mod form;
 mod gallery;
+mod listing;
 mod markdown;
 mod nav;
 mod page;
@@ -30,6 +31,8 @@ mod router;
 mod security;
 mod shell;
 mod tenant_path;
+#[cfg(test)]
+mod testing;
 mod visit;
 
 pub use app::WebSettings;

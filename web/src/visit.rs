@@ -234,6 +234,11 @@ async fn enter(visit: &Visit, mut request: Request, next: Next) -> Response {
 }
 
 fn must_sign_in(visit: &Visit) -> bool {
+    // A session lives shorter in the console than in the portal.
+    let in_console = visit.path() == "/console" || visit.path().starts_with("/console/");
+    if in_console && visit.session().is_some_and(|session| !session.console) {
+        return true;
+    }
     let open = ALWAYS_OPEN.iter().any(|open| visit.path().starts_with(open));
     !visit.tenant().settings.public_portal && visit.session().is_none() && !open
 }
