@@ -22,7 +22,7 @@ repository! {
 
 /// A plan as its own row holds it; coverage and limits stand in other tables.
 #[derive(Debug, Clone)]
-struct PlanRow {
+pub(crate) struct PlanRow {
     plan: Plan,
     covers_all: bool,
     current_version_id: PlanVersionId,
