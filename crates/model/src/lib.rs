@@ -17,6 +17,7 @@ pub mod id;
 pub mod invalid;
 pub mod keys;
 pub mod limit;
+mod limit_words;
 pub mod page;
 pub mod permission;
 pub mod plan;

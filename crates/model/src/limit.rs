@@ -134,6 +134,18 @@ impl Window {
         Ok(window)
     }
 
+    /// How many units.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    /// The unit.
+    #[must_use]
+    pub const fn unit(self) -> WindowUnit {
+        self.unit
+    }
+
     /// Its length; a month counts as 30 days where no calendar is asked.
     #[must_use]
     pub fn duration(self) -> Duration {
