@@ -56,10 +56,7 @@ impl Assets {
     }
 
     fn add(&mut self, name: &str, plain: Bytes) {
-        let hash = hex::encode(Sha256::digest(&plain));
-        let short = hash.get(..12).unwrap_or(&hash);
-        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
-        let path = [PREFIX, stem, ".", short, ".", extension].concat();
+        let (path, extension) = hashed(name, &plain);
         let asset = Asset {
             media_type: HeaderValue::from_static(media_type(extension)),
             gzip: compressed(extension, &plain),
@@ -94,6 +91,19 @@ impl Assets {
         }
         response
     }
+}
+
+/// The address of a file that is served as it stands.
+pub(crate) fn address_of(name: &str) -> String {
+    Files::get(name).map_or_else(String::new, |file| hashed(name, &file.data).0)
+}
+
+/// The path of a file with its hash, and its extension.
+fn hashed<'a>(name: &'a str, content: &[u8]) -> (String, &'a str) {
+    let hash = hex::encode(Sha256::digest(content));
+    let short = hash.get(..12).unwrap_or(&hash);
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "bin"));
+    ([PREFIX, stem, ".", short, ".", extension].concat(), extension)
 }
 
 fn stylesheet() -> Vec<u8> {
@@ -132,6 +142,29 @@ fn compressed(extension: &str, plain: &[u8]) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_others_stand_as_they_were_published() {
+        let list = Files::get("VENDORED.txt").unwrap().data.into_owned();
+        let list = String::from_utf8(list).unwrap();
+        let lines: Vec<_> = list.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(!lines.is_empty());
+        for line in lines {
+            let (hash, rest) = line.split_once("  ").unwrap();
+            let name = rest.split_whitespace().next().unwrap();
+            assert_eq!(hex::encode(Sha256::digest(Files::get(name).unwrap().data)), hash, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_page_loads_stays_within_its_budget() {
+        let assets = Assets::load();
+        for (name, limit) in [("app.css", 14_000), ("app.js", 6_000), ("icons.svg", 4_000), ("htmx.min.js", 13_500)] {
+            let asset = &assets.by_path[assets.path(name)];
+            let size = asset.gzip.as_ref().map_or(asset.plain.len(), Bytes::len);
+            assert!(size <= limit, "{name} has {size} bytes, its budget is {limit}");
+        }
+    }
 
     #[test]
     fn the_stylesheet_has_every_part_and_a_hashed_name() {

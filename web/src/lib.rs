@@ -21,6 +21,8 @@ mod fields;
 mod filters;
 mod form;
 mod gallery;
+mod icon;
+mod looks;
 mod listing;
 mod markdown;
 mod nav;
