@@ -11,6 +11,7 @@ use crate::file::{self, CONFIG};
 use crate::layers::{Given, Reader};
 use crate::listen::ListenConfig;
 use crate::logging::{LogConfig, OutputFormat};
+use crate::mail::MailConfig;
 use crate::master_key::{self, MASTER_KEY_FILE, MasterKeySource};
 use crate::network::NetworkConfig;
 use crate::public_url::PublicUrls;
@@ -55,6 +56,8 @@ pub struct Config {
     pub migrate: bool,
     /// Whom to make administrator when there is none.
     pub first_admin: Option<FirstAdmin>,
+    /// How mail is sent, where it is.
+    pub mail: Option<MailConfig>,
 }
 
 impl StoreConfig {
@@ -107,6 +110,7 @@ impl Config {
         let listen = ListenConfig::read(reader, roles);
         let urls = PublicUrls::read(reader);
         let first_admin = FirstAdmin::read(reader);
+        let mail = MailConfig::read(reader);
         let network = NetworkConfig::read(reader);
         let running = RunningConfig::read(reader);
         let migrate = reader.read_switch(&MIGRATE);
@@ -123,6 +127,7 @@ impl Config {
             running: running?,
             migrate: migrate?,
             first_admin: first_admin?,
+            mail: mail?,
         })
     }
 }
@@ -315,6 +320,21 @@ mod tests {
     }
 
     #[test]
+    fn mail_needs_a_server_and_a_sender() {
+        let (server, from) = (
+            ("GATEWRIGHT_SMTP_URL", "smtp://ana:hunter2@mail.example"),
+            ("GATEWRIGHT_MAIL_FROM", "Shop <no-reply@shop.example>"),
+        );
+        assert!(load(&[], &[]).unwrap().mail.is_none());
+        let mail = load(&[], &[server, from]).unwrap().mail.unwrap();
+        assert_eq!(mail.from.as_str(), "no-reply@shop.example");
+        for (given, missing) in [(server, from.0), (from, server.0)] {
+            let error = load(&[], &[given]).unwrap_err();
+            assert!(error.contains(missing) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let environment = [
             ("GATEWRIGHT_DATABASE_URL", "postgres://zoe:hunter2@db/gw"),
@@ -322,6 +342,8 @@ mod tests {
             ("GATEWRIGHT_MASTER_KEY", KEY),
             ("GATEWRIGHT_ADMIN_EMAIL", "a@example.com"),
             ("GATEWRIGHT_ADMIN_PASSWORD", "hunter2"),
+            ("GATEWRIGHT_SMTP_URL", "smtp://zoe:hunter2@mail.example"),
+            ("GATEWRIGHT_MAIL_FROM", "a@example.com"),
         ];
         let shown = format!("{:?}", load(&[], &environment).unwrap());
         assert!(

@@ -1,7 +1,7 @@
 //! One setting, declared once: its flag, its environment variable, its place in
 //! the file, its default and its documentation all come from one [`Key`].
 
-use crate::{admin, database, file, listen, logging, master_key, network, public_url, roles, running};
+use crate::{admin, database, file, listen, logging, mail, master_key, network, public_url, roles, running};
 
 /// What a value looks like. It decides how a flag is read, which TOML types
 /// fit, and what the reference says.
@@ -173,6 +173,8 @@ pub static KEYS: &[&Key] = &[
     &public_url::ALLOW_SHARED_HOST,
     &admin::ADMIN_EMAIL,
     &admin::ADMIN_PASSWORD,
+    &mail::SMTP_URL,
+    &mail::MAIL_FROM,
     &network::FETCH_ALLOW,
     &running::WORKERS,
     &running::DRAIN_SECONDS,

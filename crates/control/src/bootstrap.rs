@@ -73,33 +73,8 @@ impl Control {
         let tenant = default_tenant(&mut self.read_system().await?).await?;
         let mut tx = self.parts.store.begin(Scope::Tenant(tenant.id)).await?;
         let system = Caller::system(tenant.id, tenant.slug, AuditSource::Cli);
-        if let Some(existing) = tx.users().find_by_email(&email).await? {
-            return Err(Error::duplicate("email_taken", "email", existing.id));
-        }
         let name = fixed(Name::parse(email.as_str().split('@').next().unwrap_or("admin")))?;
-        let user = User {
-            id: self.new_id(now),
-            tenant_id: tenant.id,
-            email,
-            name,
-            state: UserState::Active,
-            platform_admin: true,
-            auth_epoch: 0,
-            created_at: now,
-            row_version: 1,
-        };
-        tx.users().insert(&user, Some(&hash)).await?;
-        let membership = Membership {
-            id: self.new_id(now),
-            tenant_id: tenant.id,
-            user_id: user.id,
-            team_id: None,
-            role: Role::Owner,
-            created_at: now,
-        };
-        tx.memberships().insert(&membership).await?;
-        let details = json!({ "email": user.email, "platform_admin": true });
-        tx.audit(entry(&system, now, "user.create", "user", user.id, details));
+        let user = insert_admin(self, &mut tx, &system, email, name, &hash).await?;
         self.commit(tx, now).await?;
         Ok(user)
     }
@@ -146,7 +121,46 @@ impl Control {
     }
 }
 
-async fn default_tenant(tx: &mut Tx) -> Result<Tenant> {
+/// Writes a platform admin who owns the caller's tenant.
+pub(crate) async fn insert_admin(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    email: Email,
+    name: Name,
+    password_hash: &str,
+) -> Result<User> {
+    let now = control.now();
+    if let Some(existing) = tx.users().find_by_email(&email).await? {
+        return Err(Error::duplicate("email_taken", "email", existing.id));
+    }
+    let user = User {
+        id: control.new_id(now),
+        tenant_id: caller.tenant_id,
+        email,
+        name,
+        state: UserState::Active,
+        platform_admin: true,
+        auth_epoch: 0,
+        created_at: now,
+        row_version: 1,
+    };
+    tx.users().insert(&user, Some(password_hash)).await?;
+    let membership = Membership {
+        id: control.new_id(now),
+        tenant_id: caller.tenant_id,
+        user_id: user.id,
+        team_id: None,
+        role: Role::Owner,
+        created_at: now,
+    };
+    tx.memberships().insert(&membership).await?;
+    let details = json!({ "email": user.email, "platform_admin": true });
+    tx.audit(entry(caller, now, "user.create", "user", user.id, details));
+    Ok(user)
+}
+
+pub(crate) async fn default_tenant(tx: &mut Tx) -> Result<Tenant> {
     let slug = fixed_slug(DEFAULT_TENANT)?;
     tx.tenants()
         .find_by_slug(&slug)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gatewright_model::account::Session;
 use gatewright_model::audit::AuditSource;
-use gatewright_model::id::{SessionId, UserId};
+use gatewright_model::id::{EntityId, SessionId, UserId};
 use gatewright_model::permission::Permission;
 use gatewright_model::secret::SecretText;
 use gatewright_model::tenancy::{DEFAULT_TENANT, StandingState, Tenant, User, UserState};
@@ -20,6 +20,7 @@ use gatewright_store::{Scope, Tx};
 use serde_json::json;
 
 use crate::account_secret::Purpose;
+use crate::accounts::throttle::{Tried, network};
 use crate::audit_entry::entry;
 use crate::caller::Caller;
 use crate::control::Control;
@@ -81,6 +82,8 @@ pub struct Client {
     pub user_agent: String,
     /// Where it is, when that is known.
     pub address: Option<IpAddr>,
+    /// The request it came with, for the audit trail.
+    pub request_id: Option<String>,
 }
 
 /// A session that just began.
@@ -160,7 +163,7 @@ impl Control {
             expires_at: now.plus(IDLE),
         };
         tx.sessions().insert(&session).await?;
-        let view = view(tx, &session, user, tenant.clone(), now, None).await?;
+        let view = view(tx, &session, user, tenant.clone(), now, client.request_id.clone()).await?;
         let details = json!({ "user": user.id, "address": client.address });
         tx.audit(entry(
             &view.caller,
@@ -238,10 +241,9 @@ impl Sessions<'_> {
         let control = self.0;
         let turn = control.password_turn()?;
         let typed = email.trim().to_lowercase();
-        let mut tried = vec![control.trying_account(tenant.id, &typed)];
-        tried.extend(client.address.map(|address| control.trying_from(address)));
-        let admitted = control.admit(tried).await?;
         let (user, stored) = self.account(tenant, &typed).await?;
+        let tried = self.tried(tenant, &typed, user.as_ref(), &client).await?;
+        let admitted = control.admit(tried).await?;
         let matches = control.password_matches(turn, password, stored).await?;
         let user = user.filter(|user| matches && user.state == UserState::Active);
         let Some(user) = user.filter(|_| tenant.state == StandingState::Active) else {
@@ -254,14 +256,39 @@ impl Sessions<'_> {
         let mut tx = control.parts.store.begin(Scope::Tenant(tenant.id)).await?;
         // Read again: the password may have been changed while it was compared.
         let current = tx.users().find(user.id).await?;
-        let unchanged = |current: &User| {
-            current.state == UserState::Active && current.auth_epoch == user.auth_epoch
-        };
+        let unchanged =
+            |current: &User| current.state == UserState::Active && current.auth_epoch == user.auth_epoch;
         let user = current.filter(unchanged).ok_or_else(sign_in_failed)?;
         let opened = control.begin_session(&mut tx, tenant, &user, &client).await?;
         control.commit(tx, now).await?;
         control.succeeded(admitted).await?;
         Ok(opened)
+    }
+
+    /// What a sign-in counts against. Where the account is signed in already its
+    /// owner has a count of their own: strangers who guess do not lock them out.
+    async fn tried(
+        &self,
+        tenant: &Tenant,
+        typed: &str,
+        user: Option<&User>,
+        client: &Client,
+    ) -> Result<Vec<Tried>> {
+        let control = self.0;
+        let Some(address) = client.address else {
+            return Ok(vec![control.trying_account(tenant.id, typed)]);
+        };
+        // An unknown account is looked up all the same, so that it takes as long.
+        let id = user.map_or_else(|| UserId::from_uuid(uuid::Uuid::nil()), |user| user.id);
+        let mut tx = control.parts.store.read(Scope::Tenant(tenant.id)).await?;
+        let sessions = tx.sessions().of_user(id).await?;
+        let at_home = |session: &Session| session.address.is_some_and(|known| network(known) == network(address));
+        let account = if sessions.iter().any(at_home) {
+            control.trying_account_from(tenant.id, typed, address)
+        } else {
+            control.trying_account(tenant.id, typed)
+        };
+        Ok(vec![account, control.trying_from(address)])
     }
 
     async fn account(&self, tenant: &Tenant, typed: &str) -> Result<(Option<User>, Option<String>)> {
@@ -285,7 +312,14 @@ impl Sessions<'_> {
         let system = Caller::system(tenant.id, tenant.slug.clone(), AuditSource::System);
         let mut tx = self.0.begin(&system).await?;
         let details = json!({ "reason": "too many wrong passwords" });
-        tx.audit(entry(&system, now, "user.sign_in_blocked", "user", user.id, details));
+        tx.audit(entry(
+            &system,
+            now,
+            "user.sign_in_blocked",
+            "user",
+            user.id,
+            details,
+        ));
         self.0.commit(tx, now).await
     }
 
@@ -445,7 +479,11 @@ async fn view(
 async fn of_host(tx: &mut Tx, host: Option<&str>) -> Result<Option<Tenant>> {
     if let Some(host) = host {
         let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-            if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
+            if port.bytes().all(|byte| byte.is_ascii_digit()) {
+                name
+            } else {
+                host
+            }
         });
         if let Some(tenant) = tx.tenants().find_by_host(name).await? {
             return Ok(Some(tenant));

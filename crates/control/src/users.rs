@@ -297,7 +297,8 @@ impl Users<'_> {
     }
 }
 
-fn may_grant(caller: &Caller, team: Option<TeamId>, role: Role) -> Result<()> {
+/// Demands everything that a role gives, so that nobody gives or takes more than they have.
+pub(crate) fn may_grant(caller: &Caller, team: Option<TeamId>, role: Role) -> Result<()> {
     let held = |permission| match team {
         Some(team) => caller.rights.in_team(permission, team),
         None => caller.rights.in_tenant(permission),

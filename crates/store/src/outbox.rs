@@ -63,6 +63,19 @@ record! { OutboxMessage in "outbox" owned by Some("tenant_id") => {
 } }
 
 impl Outbox<'_> {
+    /// Whether there is anything to claim.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn any_due(self, topics: Topics, now: Timestamp) -> Result<bool, StoreError> {
+        let mut select = self.0.select::<OutboxMessage>();
+        select
+            .and_where(Expr::col("due_at").lte(now.value()))
+            .and_where(topics.condition())
+            .limit(1);
+        Ok(self.0.conn.fetch_optional(&select).await?.is_some())
+    }
+
     /// Takes due messages until `until`: a worker that dies leaves them to the next one then.
     /// Who delivers one topic takes [`Topics::Only`] it and leaves the others alone.
     ///

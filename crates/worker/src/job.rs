@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use gatewright_control::Control;
-use gatewright_store::{Scope, StoreError, Tx};
+use gatewright_control::mail::MAIL;
+use gatewright_store::{Scope, StoreError, Topics, Tx};
 
 /// How long what a job removes is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +64,8 @@ pub enum Job {
     Counters,
     /// Answers kept for repeated requests.
     Answers,
-    /// Sessions that ended by themselves.
-    Sessions,
+    /// Sessions, links and requests for accounts whose time is over.
+    Accounts,
     /// Nodes that have been silent for a week.
     Nodes,
     /// Configurations beyond the newest fifty.
@@ -80,7 +81,7 @@ impl Job {
         Self::Counters,
         Self::Traffic,
         Self::Answers,
-        Self::Sessions,
+        Self::Accounts,
         Self::Nodes,
         Self::Snapshots,
     ];
@@ -95,7 +96,7 @@ impl Job {
             Self::Traffic => "traffic",
             Self::Counters => "counters",
             Self::Answers => "answers",
-            Self::Sessions => "sessions",
+            Self::Accounts => "accounts",
             Self::Nodes => "nodes",
             Self::Snapshots => "snapshots",
         }
@@ -108,7 +109,7 @@ impl Job {
             Self::Schedules => Duration::from_secs(1),
             Self::Messages | Self::Counters => Duration::from_secs(60),
             Self::CallDays => Duration::from_secs(1_800),
-            Self::Traffic | Self::Answers | Self::Sessions => Duration::from_secs(600),
+            Self::Traffic | Self::Answers | Self::Accounts => Duration::from_secs(600),
             Self::Nodes | Self::Snapshots => Duration::from_secs(3_600),
         }
     }
@@ -141,11 +142,9 @@ impl Job {
                 control.store().forget_idempotent(control.now()).await?;
                 Ok(Progress::Done)
             }
-            Self::Sessions => {
-                let now = control.now();
-                let mut tx = control.store().begin(Scope::System).await?;
-                tx.sessions().delete_expired(now).await?;
-                finish(tx, control).await
+            Self::Accounts => {
+                control.forget_accounts().await?;
+                Ok(Progress::Done)
             }
             Self::Nodes => {
                 let since = control.now().minus(KEEP_NODES);
@@ -167,14 +166,14 @@ async fn finish(tx: Tx, control: &Control) -> Result<Progress, JobError> {
     Ok(Progress::Done)
 }
 
-/// Nobody subscribes to messages yet. Each comes up once when it is written
+/// Nobody subscribes to messages but mail yet, which has a task of its own. Each comes up once when it is written
 /// and once when its time is over; then it goes.
 async fn forget_messages(control: &Control) -> Result<Progress, JobError> {
     let now = control.now();
     let mut tx = control.store().begin(Scope::System).await?;
     let claimed = tx
         .outbox_messages()
-        .claim(now, now.plus(KEEP_MESSAGES), MESSAGES)
+        .claim(Topics::AllBut(MAIL), now, now.plus(KEEP_MESSAGES), MESSAGES)
         .await?;
     for message in claimed
         .iter()
@@ -182,6 +181,11 @@ async fn forget_messages(control: &Control) -> Result<Progress, JobError> {
     {
         tx.outbox_messages().remove(message.id).await?;
     }
+    // Where no worker delivers mail any more, what was left does not stay for ever.
+    let old = now.minus(KEEP_MESSAGES);
+    tx.outbox_messages()
+        .remove_before(Topics::Only(MAIL), old)
+        .await?;
     let full = claimed.len() == usize::from(MESSAGES);
     finish(tx, control).await?;
     Ok(if full { Progress::More } else { Progress::Done })

@@ -10,7 +10,9 @@
 
 mod backoff;
 pub mod job;
+pub mod mail;
 pub mod worker;
 
 pub use job::{Job, JobError, Keep};
+pub use mail::{MailError, MailSettings, Mailer};
 pub use worker::Worker;

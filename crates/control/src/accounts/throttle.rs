@@ -77,6 +77,13 @@ pub(crate) struct Tried {
     shared: bool,
 }
 
+impl Tried {
+    /// Under which key it is counted.
+    pub(crate) const fn key(&self) -> SecretHash {
+        self.key
+    }
+}
+
 /// A try that was let through and counted.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -91,6 +98,16 @@ impl Control {
         let tenant = tenant.to_string();
         Tried {
             key: self.attempt_key(&["account", &tenant, email]),
+            rule: ACCOUNT,
+            shared: false,
+        }
+    }
+
+    /// The password of an account, where somebody is signed in to it already.
+    pub(crate) fn trying_account_from(&self, tenant: TenantId, email: &str, address: IpAddr) -> Tried {
+        let tenant = tenant.to_string();
+        Tried {
+            key: self.attempt_key(&["account", &tenant, email, &network(address)]),
             rule: ACCOUNT,
             shared: false,
         }
@@ -206,7 +223,7 @@ fn too_many(until: Timestamp, now: Timestamp) -> Error {
 }
 
 /// Somebody with an IPv6 address has the whole /64 around it.
-fn network(address: IpAddr) -> String {
+pub(crate) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
