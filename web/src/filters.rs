@@ -5,7 +5,6 @@
     reason = "the attribute of askama makes public items inside of functions"
 )]
 
-use std::borrow::Borrow;
 use std::fmt::Display;
 
 use askama::filters::Safe;
@@ -13,16 +12,34 @@ use askama::{Result, Values};
 use gatewright_model::time::Timestamp;
 use jiff::tz::TimeZone;
 
+/// A time behind however many references a template has put before it.
+pub(crate) trait Moment {
+    /// The time.
+    fn moment(&self) -> Timestamp;
+}
+
+impl Moment for Timestamp {
+    fn moment(&self) -> Timestamp {
+        *self
+    }
+}
+
+impl<T: Moment + ?Sized> Moment for &T {
+    fn moment(&self) -> Timestamp {
+        (**self).moment()
+    }
+}
+
 /// A point in time, for people and for machines.
 #[askama::filter_fn]
-pub(crate) fn when(at: impl Borrow<Timestamp>, _: &dyn Values) -> Result<Safe<String>> {
-    Ok(Safe(element(*at.borrow(), "%-d %b %Y, %H:%M UTC")))
+pub(crate) fn when(at: impl Moment, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(element(at.moment(), "%-d %b %Y, %H:%M UTC")))
 }
 
 /// A day.
 #[askama::filter_fn]
-pub(crate) fn date(at: impl Borrow<Timestamp>, _: &dyn Values) -> Result<Safe<String>> {
-    Ok(Safe(element(*at.borrow(), "%-d %b %Y")))
+pub(crate) fn date(at: impl Moment, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(element(at.moment(), "%-d %b %Y")))
 }
 
 fn element(at: Timestamp, format: &str) -> String {

@@ -28,6 +28,12 @@ impl Listing {
         Self::new([visit.base(), visit.path()].concat(), visit.query())
     }
 
+    /// A list without a query.
+    #[cfg(test)]
+    pub(crate) fn of_path(path: &str) -> Self {
+        Self::new(path.to_owned(), "")
+    }
+
     fn new(path: String, query: &str) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes())
             .map(|(name, value)| {
@@ -68,6 +74,13 @@ impl Listing {
             self.pairs.retain(|(key, _)| key != name);
         }
         read
+    }
+
+    /// This list without a filter that was read in another way.
+    #[must_use]
+    pub(crate) fn ignoring(mut self, name: &str) -> Self {
+        self.pairs.retain(|(key, _)| key != name);
+        self
     }
 
     /// Which page is wanted; a cursor that cannot be read leads to the first one.

@@ -94,6 +94,26 @@ pub struct UsageQuery {
     pub group_by: Option<UsageGroup>,
 }
 
+impl UsageQuery {
+    /// All figures in steps of this width; the caller narrows them.
+    #[must_use]
+    pub const fn by(step: UsageStep) -> Self {
+        Self {
+            api: None,
+            version: None,
+            operation: None,
+            plan: None,
+            application: None,
+            credential: None,
+            status: None,
+            from: None,
+            to: None,
+            step,
+            group_by: None,
+        }
+    }
+}
+
 /// The figures of one bucket and one group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UsageRow {
