@@ -22,19 +22,21 @@ mod filters;
 mod form;
 mod gallery;
 mod icon;
-mod looks;
 mod listing;
+mod looks;
 mod markdown;
 mod nav;
 mod page;
 mod pages;
 mod portal;
+mod range;
 mod router;
 mod security;
 mod shell;
 mod tenant_path;
 #[cfg(test)]
 mod testing;
+mod traffic;
 mod visit;
 
 pub use app::WebSettings;
