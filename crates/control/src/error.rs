@@ -5,6 +5,7 @@ use gatewright_model::id::EntityId;
 use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_model::permission::Permission;
 use gatewright_model::state::IllegalTransition;
+use gatewright_model::text::{Slug, VersionLabel};
 use gatewright_openapi::finding::Finding;
 use gatewright_store::{Rule, StoreError};
 
@@ -18,6 +19,15 @@ pub struct Standing {
     pub state: &'static str,
     /// The states that can be reached from it.
     pub allowed: Vec<&'static str>,
+}
+
+/// A version that replaces another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Successor {
+    /// The slug of its API.
+    pub api: Slug,
+    /// Its label.
+    pub version: VersionLabel,
 }
 
 /// Why a use case did not happen. Nothing was written, whatever the variant.
@@ -64,6 +74,17 @@ pub enum Error {
     /// The document cannot be imported.
     #[error("the document has {} finding(s)", .0.len())]
     Findings(Vec<Finding>),
+    /// A version that ended. What replaces it may be named.
+    #[error("{name} was retired")]
+    Retired {
+        /// API and label, as people read them.
+        name: String,
+        /// What replaces it, as far as the reader may know of it.
+        successor: Option<Successor>,
+    },
+    /// The portal is read only by those who sign in.
+    #[error("this portal is open to those who sign in")]
+    SignInNeeded,
     /// Somebody else changed it in the meantime.
     #[error("it was changed in the meantime")]
     Stale,

@@ -20,6 +20,7 @@ mod audit_entry;
 pub mod bootstrap;
 pub mod caller;
 pub mod calls;
+pub mod catalog;
 pub mod control;
 pub mod credentials;
 mod document_fetch;

@@ -203,6 +203,17 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "document_invalid", text)
                     .with("findings", json!(findings))
             }
+            Error::Retired { successor, .. } => {
+                let problem = Self::new(StatusCode::GONE, "version_retired", text);
+                match successor {
+                    Some(next) => problem.with(
+                        "successor",
+                        json!({ "api": next.api.as_str(), "version": next.version.as_str() }),
+                    ),
+                    None => problem,
+                }
+            }
+            Error::SignInNeeded => Self::unauthenticated("sign_in_needed", "sign in to read this portal"),
             Error::Stale => {
                 let detail =
                     "it was changed in the meantime: read it again and repeat the change with its new ETag";
