@@ -280,7 +280,6 @@ impl fmt::Display for Escaped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use gatewright_model::api::ApiState;
     use gatewright_model::approval::ApprovalState;
     use gatewright_model::consumer::{ApplicationState, CredentialState, SubscriptionState};
     use gatewright_model::plan::PlanState;
@@ -296,8 +295,7 @@ mod tests {
             .chain(SubscriptionState::ALL.iter().map(|word| word.as_str()))
             .chain(CredentialState::ALL.iter().map(|word| word.as_str()))
             .chain(ApplicationState::ALL.iter().map(|word| word.as_str()))
-            .chain(ApprovalState::ALL.iter().map(|word| word.as_str()))
-            .chain(ApiState::ALL.iter().map(|word| word.as_str()));
+            .chain(ApprovalState::ALL.iter().map(|word| word.as_str()));
         for word in words {
             assert_ne!(of(word).icon, "circle-dot", "{word} has no icon");
         }
