@@ -102,6 +102,14 @@ impl FormState {
         });
     }
 
+    /// Records a fault of a field as a sentence of its own.
+    pub(crate) fn fail_field(&mut self, field: &str, sentence: impl Into<String>) {
+        self.errors.push(FormError {
+            field: field.to_owned(),
+            message: capital(&sentence.into()),
+        });
+    }
+
     /// Records a fault of the whole form, as a sentence.
     pub(crate) fn fail_whole(&mut self, message: impl Into<String>) {
         self.errors.push(FormError {

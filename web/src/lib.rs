@@ -16,6 +16,7 @@ mod assets;
 mod chart;
 mod console;
 mod cookies;
+mod csv;
 mod failure;
 mod fields;
 mod filters;

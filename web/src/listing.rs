@@ -76,6 +76,13 @@ impl Listing {
         read
     }
 
+    /// This list at another address: a form that was sent shows the list again.
+    #[must_use]
+    pub(crate) fn at_path(mut self, path: String) -> Self {
+        self.path = path;
+        self
+    }
+
     /// This list without a filter that was read in another way.
     #[must_use]
     pub(crate) fn ignoring(mut self, name: &str) -> Self {

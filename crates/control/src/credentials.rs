@@ -28,6 +28,8 @@ use crate::outbox_entry;
 
 /// How many credentials that still work an application may have.
 const MAX_LIVE: usize = 100;
+/// `gw_live_` or `gw_test_` and the first four random characters.
+const PREFIX_CHARS: usize = 12;
 
 /// Use cases of credentials.
 #[derive(Debug, Clone, Copy)]
@@ -94,36 +96,7 @@ impl Credentials<'_> {
         let mut tx = self.0.begin(caller).await?;
         let application =
             applications::find(&mut tx, caller, application, Permission::CredentialsWrite).await?;
-        active(&application)?;
-        let live = tx.credentials().of_application(application.id).await?;
-        if live
-            .iter()
-            .filter(|credential| {
-                !matches!(
-                    credential.state,
-                    CredentialState::Revoked | CredentialState::Expired
-                )
-            })
-            .count()
-            >= MAX_LIVE
-        {
-            return Err(Error::guard(
-                "too_many_credentials",
-                "an application has at most 100 keys; revoke one that is not used",
-            ));
-        }
-        let issued = make(self.0, caller, &application, new, now);
-        tx.credentials().insert(&issued.credential).await?;
-        tx.touch_credential(issued.credential.id);
-        let details = json!({ "application": application.id, "prefix": issued.credential.hint.prefix, "expires_at": issued.credential.expires_at });
-        tx.audit(entry(
-            caller,
-            now,
-            "credential.issue",
-            "credential",
-            issued.credential.id,
-            details,
-        ));
+        let issued = insert(self.0, &mut tx, caller, &application, new).await?;
         self.0.commit(tx, now).await?;
         Ok(issued)
     }
@@ -151,6 +124,34 @@ impl Credentials<'_> {
     pub async fn get(&self, caller: &Caller, id: CredentialId) -> Result<Credential> {
         let mut tx = self.0.read(caller).await?;
         Ok(seen(&mut tx, caller, id, Permission::ApplicationsRead).await?.0)
+    }
+
+    /// The keys that begin like this, of applications that the caller may see. A
+    /// whole key may be given: what lies behind its prefix is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub async fn find_by_prefix(&self, caller: &Caller, text: &str) -> Result<Vec<Credential>> {
+        caller.require_anywhere(Permission::ApplicationsRead)?;
+        let prefix: String = text.trim().chars().take(PREFIX_CHARS).collect();
+        let mut tx = self.0.read(caller).await?;
+        let mut found = tx.credentials().find_by_prefix(&prefix).await?;
+        if caller.rights.in_tenant(Permission::ApplicationsRead) {
+            return Ok(found);
+        }
+        let mut seen = Vec::new();
+        for credential in found.drain(..) {
+            let application = tx.applications().find(credential.application_id).await?;
+            let visible = application.is_some_and(|application| {
+                caller
+                    .rights
+                    .in_team(Permission::ApplicationsRead, application.team_id)
+            });
+            if visible {
+                seen.push(credential);
+            }
+        }
+        Ok(seen)
     }
 
     /// Issues a successor; the old key works until the end of the grace and
@@ -257,6 +258,48 @@ impl Credentials<'_> {
         self.0.commit(tx, now).await?;
         Ok(credential)
     }
+}
+
+/// Issues a key inside of a transaction that somebody else commits.
+pub(crate) async fn insert(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    application: &Application,
+    new: NewCredential,
+) -> Result<Issued> {
+    let now = control.now();
+    active(application)?;
+    let live = tx.credentials().of_application(application.id).await?;
+    if live
+        .iter()
+        .filter(|credential| {
+            !matches!(
+                credential.state,
+                CredentialState::Revoked | CredentialState::Expired
+            )
+        })
+        .count()
+        >= MAX_LIVE
+    {
+        return Err(Error::guard(
+            "too_many_credentials",
+            "an application has at most 100 keys; revoke one that is not used",
+        ));
+    }
+    let issued = make(control, caller, application, new, now);
+    tx.credentials().insert(&issued.credential).await?;
+    tx.touch_credential(issued.credential.id);
+    let details = json!({ "application": application.id, "prefix": issued.credential.hint.prefix, "expires_at": issued.credential.expires_at });
+    tx.audit(entry(
+        caller,
+        now,
+        "credential.issue",
+        "credential",
+        issued.credential.id,
+        details,
+    ));
+    Ok(issued)
 }
 
 async fn seen(
