@@ -66,9 +66,12 @@ pub(crate) struct Stage {
 
 /// The way of a version through its life, with where it stands. States beside
 /// the way (preview, blocked, archived) take the place they branch off from.
-pub(crate) fn lifecycle(state: impl std::borrow::Borrow<VersionState>) -> Vec<Stage> {
+/// A word that is no state of a version has no way.
+pub(crate) fn lifecycle(state: impl fmt::Display) -> Vec<Stage> {
     use VersionState as S;
-    let state = *state.borrow();
+    let Ok(state) = state.to_string().parse::<S>() else {
+        return Vec::new();
+    };
     let mut way = [S::Draft, S::InReview, S::Published, S::Deprecated, S::Retired];
     let at = match state {
         S::Draft => 0,
