@@ -98,49 +98,8 @@ impl Applications<'_> {
     /// [`Error::Duplicate`] `slug_taken`.
     pub async fn create(&self, caller: &Caller, new: NewApplication) -> Result<Application> {
         let now = self.0.now();
-        let id: ApplicationId = self.0.new_id(now);
-        let wanted = match &new.slug {
-            Some(slug) => slug.clone(),
-            None => Slug::from_text(new.name.as_str()).ok_or_else(|| {
-                let rule = "must be given: the name holds no letter a-z and no digit";
-                Error::field("/slug", Invalid::new("slug_needed", rule))
-            })?,
-        };
         let mut tx = self.0.begin(caller).await?;
-        let team = team_for(&mut tx, new.team.as_ref()).await?;
-        caller.require_in(Permission::ApplicationsWrite, team.id)?;
-        let slug = match tx.applications().find_by_slug(&wanted).await? {
-            None => wanted,
-            Some(existing) if new.slug.is_some() => {
-                return Err(Error::duplicate("slug_taken", "slug", existing.id));
-            }
-            Some(_) => with_suffix(&wanted, id)?,
-        };
-        let application = Application {
-            id,
-            tenant_id: caller.tenant_id,
-            team_id: team.id,
-            slug,
-            name: new.name,
-            environment: new.environment,
-            state: ApplicationState::Active,
-            archived_at: None,
-            created_at: now,
-            updated_at: now,
-            row_version: 1,
-        };
-        tx.applications().insert(&application).await?;
-        tx.touch_application(application.id);
-        let details =
-            json!({ "slug": application.slug, "team": team.slug, "environment": application.environment });
-        tx.audit(entry(
-            caller,
-            now,
-            "application.create",
-            "application",
-            application.id,
-            details,
-        ));
+        let application = insert(self.0, &mut tx, caller, new).await?;
         self.0.commit(tx, now).await?;
         Ok(application)
     }
@@ -243,6 +202,59 @@ impl Applications<'_> {
         self.0.commit(tx, now).await?;
         Ok(application)
     }
+}
+
+/// Adds an application inside of a transaction that somebody else commits.
+pub(crate) async fn insert(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    new: NewApplication,
+) -> Result<Application> {
+    let now = control.now();
+    let id: ApplicationId = control.new_id(now);
+    let wanted = match &new.slug {
+        Some(slug) => slug.clone(),
+        None => Slug::from_text(new.name.as_str()).ok_or_else(|| {
+            let rule = "must be given: the name holds no letter a-z and no digit";
+            Error::field("/slug", Invalid::new("slug_needed", rule))
+        })?,
+    };
+    let team = team_for(tx, new.team.as_ref()).await?;
+    caller.require_in(Permission::ApplicationsWrite, team.id)?;
+    let slug = match tx.applications().find_by_slug(&wanted).await? {
+        None => wanted,
+        Some(existing) if new.slug.is_some() => {
+            return Err(Error::duplicate("slug_taken", "slug", existing.id));
+        }
+        Some(_) => with_suffix(&wanted, id)?,
+    };
+    let application = Application {
+        id,
+        tenant_id: caller.tenant_id,
+        team_id: team.id,
+        slug,
+        name: new.name,
+        environment: new.environment,
+        state: ApplicationState::Active,
+        archived_at: None,
+        created_at: now,
+        updated_at: now,
+        row_version: 1,
+    };
+    tx.applications().insert(&application).await?;
+    tx.touch_application(application.id);
+    let details =
+        json!({ "slug": application.slug, "team": team.slug, "environment": application.environment });
+    tx.audit(entry(
+        caller,
+        now,
+        "application.create",
+        "application",
+        application.id,
+        details,
+    ));
+    Ok(application)
 }
 
 /// Two applications may have one name. The second one's slug ends in the last

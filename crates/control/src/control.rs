@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatewright_coordination::authority::Authority;
 use gatewright_coordination::notice::{Notice, Notices};
 use gatewright_model::id::{EntityId, uuid_v7};
 use gatewright_model::keys::MasterKey;
@@ -15,6 +16,8 @@ use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use crate::caller::Caller;
+use crate::catalog::Shelves;
+use crate::console::TryRate;
 use crate::error::Result;
 use crate::fetch::Fetcher;
 
@@ -83,6 +86,12 @@ pub struct Control {
     pub(crate) password_queue: Arc<Semaphore>,
     /// Whether a worker delivers mail.
     pub(crate) sends_mail: bool,
+    /// How often people tried calls lately.
+    pub(crate) tries: Arc<TryRate>,
+    /// What is on show, arranged for searching.
+    pub(crate) shelves: Arc<Shelves>,
+    /// Who knows what is left of limits.
+    pub(crate) counters: Option<Arc<dyn Authority>>,
 }
 
 impl Control {
@@ -96,6 +105,18 @@ impl Control {
             passwords: Arc::new(Semaphore::new(2)),
             password_queue: Arc::new(Semaphore::new(PASSWORD_QUEUE)),
             sends_mail: false,
+            tries: Arc::default(),
+            shelves: Arc::default(),
+            counters: None,
+        }
+    }
+
+    /// The same use cases with somebody to ask what is left of limits.
+    #[must_use]
+    pub fn asking(self, counters: Arc<dyn Authority>) -> Self {
+        Self {
+            counters: Some(counters),
+            ..self
         }
     }
 

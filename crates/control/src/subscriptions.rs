@@ -102,54 +102,7 @@ impl Subscriptions<'_> {
         let mut tx = self.0.begin(caller).await?;
         let application =
             applications::find(&mut tx, caller, application, Permission::SubscriptionsRequest).await?;
-        let unknown = || {
-            Error::field(
-                "/plan_id",
-                Invalid::new("unknown_plan", "must be the id of a plan that is open to you"),
-            )
-        };
-        let plan = tx.plans().find(new.plan_id).await?.ok_or_else(unknown)?;
-        let api = match visible(&mut tx, caller, &Ref::Id(plan.api_id)).await {
-            Err(Error::NotFound { .. }) => return Err(unknown()),
-            other => other?,
-        };
-        check_open(&mut tx, &application, &plan).await?;
-        if let Some(existing) = tx.subscriptions().find_live(application.id, plan.id).await? {
-            return Err(Error::duplicate("subscription_exists", "plan_id", existing.id));
-        }
-        let automatic = plan.approval == ApprovalMode::Auto;
-        let subscription = build(self.0, caller, &application, &plan, new.reason, now);
-        tx.subscriptions().insert(&subscription).await?;
-        tx.touch_subscription(subscription.id);
-        let details = json!({ "application": application.id, "plan": plan.id, "api": api.id, "state": subscription.state });
-        tx.audit(entry(
-            caller,
-            now,
-            "subscription.request",
-            "subscription",
-            subscription.id,
-            details.clone(),
-        ));
-        tx.outbox(outbox_entry::event(
-            self.0,
-            caller,
-            now,
-            "subscription.request",
-            subscription.id,
-            &details,
-        ));
-        if !automatic {
-            let subject = ApprovalSubject::Subscription(subscription.id);
-            approvals::open(
-                self.0,
-                &mut tx,
-                caller,
-                &api,
-                subject,
-                subscription.request_note.clone(),
-            )
-            .await?;
-        }
+        let subscription = ask(self.0, &mut tx, caller, &application, new).await?;
         self.0.commit(tx, now).await?;
         Ok(subscription)
     }
@@ -256,6 +209,66 @@ impl Subscriptions<'_> {
         self.0.commit(tx, now).await?;
         Ok(subscription)
     }
+}
+
+/// Asks for a subscription inside of a transaction that somebody else commits.
+pub(crate) async fn ask(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    application: &Application,
+    new: NewSubscription,
+) -> Result<Subscription> {
+    let now = control.now();
+    let unknown = || {
+        Error::field(
+            "/plan_id",
+            Invalid::new("unknown_plan", "must be the id of a plan that is open to you"),
+        )
+    };
+    let plan = tx.plans().find(new.plan_id).await?.ok_or_else(unknown)?;
+    let api = match visible(tx, caller, &Ref::Id(plan.api_id)).await {
+        Err(Error::NotFound { .. }) => return Err(unknown()),
+        other => other?,
+    };
+    check_open(tx, application, &plan).await?;
+    if let Some(existing) = tx.subscriptions().find_live(application.id, plan.id).await? {
+        return Err(Error::duplicate("subscription_exists", "plan_id", existing.id));
+    }
+    let automatic = plan.approval == ApprovalMode::Auto;
+    let subscription = build(control, caller, application, &plan, new.reason, now);
+    tx.subscriptions().insert(&subscription).await?;
+    tx.touch_subscription(subscription.id);
+    let details = json!({ "application": application.id, "plan": plan.id, "api": api.id, "state": subscription.state });
+    tx.audit(entry(
+        caller,
+        now,
+        "subscription.request",
+        "subscription",
+        subscription.id,
+        details.clone(),
+    ));
+    tx.outbox(outbox_entry::event(
+        control,
+        caller,
+        now,
+        "subscription.request",
+        subscription.id,
+        &details,
+    ));
+    if !automatic {
+        let subject = ApprovalSubject::Subscription(subscription.id);
+        approvals::open(
+            control,
+            tx,
+            caller,
+            &api,
+            subject,
+            subscription.request_note.clone(),
+        )
+        .await?;
+    }
+    Ok(subscription)
 }
 
 /// Asks anew for what the archiving of an application closed: at once under a

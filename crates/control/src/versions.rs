@@ -6,9 +6,8 @@ use gatewright_model::invalid::Invalid;
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::{Ref, VersionRef};
-use gatewright_model::state::Word;
 use gatewright_model::tenancy::DEFAULT_TENANT;
-use gatewright_model::text::VersionLabel;
+use gatewright_model::text::{Slug, VersionLabel};
 use gatewright_openapi::finding::Finding;
 use gatewright_openapi::slug::KnownSlugs;
 use gatewright_store::Tx;
@@ -21,6 +20,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::import::{ImportSource, ReadDocument};
+use crate::import_preview::takes_documents;
 use crate::snapshot;
 use crate::views::{DocumentView, VersionSummary, VersionView};
 
@@ -156,28 +156,14 @@ impl Versions<'_> {
             let version = find(&mut tx, &api, version).await?;
             operations_of(&mut tx, &version).await?
         };
-        let known = known
-            .into_iter()
-            .filter_map(|operation| Some((operation.key, operation.slug.try_into().ok()?)))
-            .collect();
+        let known = known_slugs(&known);
         let document = self.0.read_document(source, known).await?;
         let findings = document.findings.clone();
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let api = owned(&mut tx, caller, api, Permission::ApisWrite).await?;
         let version = find(&mut tx, &api, version).await?;
-        if matches!(
-            version.state,
-            VersionState::InReview | VersionState::Retired | VersionState::Archived
-        ) {
-            let rule = format!("a version that is {} takes no new document", version.state);
-            return Err(Error::guard_in(
-                "version_frozen",
-                rule,
-                version.state.as_str(),
-                version.state.reachable(),
-            ));
-        }
+        takes_documents(&version)?;
         let version = store_document(self.0, &mut tx, caller, version, document).await?;
         snapshot::refresh_version(self.0, &mut tx, caller, &api, &version).await?;
         let view = load_view(self.0, &mut tx, caller, &api, version).await?;
@@ -422,6 +408,14 @@ pub(crate) async fn live_revision(tx: &mut Tx, version: &ApiVersion) -> Result<O
     }
 }
 
+/// The keys and slugs of operations, for the document that comes after theirs.
+pub(crate) fn known_slugs(operations: &[Operation]) -> KnownSlugs {
+    operations
+        .iter()
+        .filter_map(|operation| Some((operation.key.clone(), operation.slug.clone().try_into().ok()?)))
+        .collect()
+}
+
 pub(crate) async fn operations_of(tx: &mut Tx, version: &ApiVersion) -> Result<Vec<Operation>> {
     match version.revision_id {
         Some(id) => Ok(tx.revisions().operations(id).await?),
@@ -431,10 +425,15 @@ pub(crate) async fn operations_of(tx: &mut Tx, version: &ApiVersion) -> Result<V
 
 /// Where a version is called: `/t/{tenant}` stands before it in every tenant but the default one.
 pub(crate) fn gateway_url(control: &Control, caller: &Caller, api: &Api, label: &VersionLabel) -> String {
-    let tenant = if caller.tenant_slug.as_str() == DEFAULT_TENANT {
+    gateway_url_in(control, &caller.tenant_slug, api, label)
+}
+
+/// The same for those who have no caller: readers of the portal.
+pub(crate) fn gateway_url_in(control: &Control, tenant: &Slug, api: &Api, label: &VersionLabel) -> String {
+    let tenant = if tenant.as_str() == DEFAULT_TENANT {
         String::new()
     } else {
-        format!("/t/{}", caller.tenant_slug)
+        format!("/t/{tenant}")
     };
     format!("{}{tenant}{}/{label}", control.urls().gateway, api.context_path)
 }
