@@ -20,10 +20,11 @@ use gatewright_coordination::notice::{Loudness, Notices};
 use gatewright_coordination::stored::StoredAuthority;
 use gatewright_gateway::metrics::Metrics;
 use gatewright_gateway::record::{BatchIds, Recorder};
-use gatewright_gateway::runtime::Runtime;
+use gatewright_gateway::runtime::{CallerKeys, Runtime};
 use gatewright_gateway::server::{Gateway, Parts, Settings};
 use gatewright_gateway::source::{Away, NodeReport, NodeStatus, RecordBatch, RecordSink};
 use gatewright_gateway::sync::{Booted, ConfigSync, Ends};
+use gatewright_model::console_token::ConsoleSigner;
 use gatewright_model::id::NodeId;
 use gatewright_model::time::{Clock, Entropy, SystemClock, SystemEntropy};
 use tokio::runtime::Handle;
@@ -154,7 +155,10 @@ impl Assembled {
         };
         Self {
             runtime: Arc::new(Runtime::new(
-                Workload::hasher(),
+                CallerKeys {
+                    credentials: Workload::hasher(),
+                    console: ConsoleSigner::new(&[6; 32]),
+                },
                 Arc::clone(&limiter),
                 Arc::clone(&clock),
             )),

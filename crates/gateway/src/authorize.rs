@@ -4,18 +4,29 @@
 
 use std::sync::Arc;
 
+use gatewright_model::console_token::{self, ConsoleGrant, ConsoleSigner};
 use gatewright_model::consumer::{ApplicationState, SubscriptionState};
-use gatewright_model::id::{PlanVersionId, TenantId};
+use gatewright_model::id::{ApiId, CredentialId, PlanVersionId, SubscriptionId, TenantId};
 use gatewright_model::plan::{Security, grants};
 use gatewright_model::secret::{SecretHasher, SecretKind, recognise};
 use gatewright_model::time::Timestamp;
+use gatewright_model::traffic::CallSource;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::compiled::{CompiledApi, CompiledPlan, CompiledVersion, Keyed, VersionRoute};
 use crate::rejection::Rejection;
-use crate::runtime::KeyLocation;
+use crate::runtime::{CallerKeys, KeyLocation};
 use crate::subjects::{ApplicationRecord, CredentialRecord, Subjects, SubscriptionRecord};
+
+/// What a caller must have proof for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// The tenant whose keys count.
+    pub(crate) tenant: TenantId,
+    /// The API that is called.
+    pub(crate) api: ApiId,
+}
 
 /// The field that is ours alone.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -49,8 +60,43 @@ pub(crate) struct Subscribed<'c> {
 /// The caller as far as it was recognised.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    pub(crate) credential: CredentialRecord,
+    proof: Proof,
     pub(crate) application: Arc<ApplicationRecord>,
+}
+
+/// What a caller proved itself by.
+#[derive(Debug, Clone, Copy)]
+enum Proof {
+    /// A key: any subscription of its application counts.
+    Key(CredentialId),
+    /// A console token: one subscription counts.
+    Console(SubscriptionId),
+}
+
+impl Caller {
+    /// The key; a console token is none.
+    pub(crate) const fn credential_id(&self) -> Option<CredentialId> {
+        match self.proof {
+            Proof::Key(id) => Some(id),
+            Proof::Console(_) => None,
+        }
+    }
+
+    /// Where the call comes from.
+    pub(crate) const fn source(&self) -> CallSource {
+        match self.proof {
+            Proof::Key(_) => CallSource::Client,
+            Proof::Console(_) => CallSource::Console,
+        }
+    }
+
+    /// Whether the subscription may let this caller in.
+    fn may_use(&self, subscription: SubscriptionId) -> bool {
+        match self.proof {
+            Proof::Key(_) => true,
+            Proof::Console(only) => only == subscription,
+        }
+    }
 }
 
 /// Finds the key. `X-API-Key` goes before `Authorization: Bearer`; a field that
@@ -100,9 +146,10 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         .filter(|token| !token.is_empty())
 }
 
-fn is_ours(key: &[u8]) -> bool {
+/// Whether it looks like a secret that Gatewright makes, for whatever purpose.
+pub(crate) fn is_ours(key: &[u8]) -> bool {
     let begins = |kind: SecretKind| key.starts_with(kind.prefix().as_bytes());
-    SecretKind::ALL.into_iter().any(begins)
+    key.starts_with(console_token::PREFIX.as_bytes()) || SecretKind::ALL.into_iter().any(begins)
 }
 
 /// Recognises the caller. `Ok(None)` when nothing was presented that has to be a key.
@@ -111,35 +158,51 @@ fn is_ours(key: &[u8]) -> bool {
 /// One answer for every key that does not work, whatever the reason.
 pub(crate) fn identify(
     subjects: &Subjects,
-    hasher: &SecretHasher,
+    keys: &CallerKeys,
     presented: Presented<'_>,
-    tenant: TenantId,
+    wanted: Wanted,
     now: Timestamp,
 ) -> Result<Option<Caller>, Rejection> {
     let Some(key) = presented.key else {
         return Ok(None);
     };
-    credential(subjects, hasher, key, tenant, now)
-        .and_then(|credential| {
-            let application = subjects.application(credential.application_id)?;
-            let usable = application.head.as_ref()?.state != ApplicationState::Archived;
-            usable.then_some(Caller {
-                credential,
-                application,
-            })
-        })
+    caller(subjects, keys, key, wanted, now)
         .map(Some)
         .ok_or(Rejection::KeyInvalid)
+}
+
+fn caller(
+    subjects: &Subjects,
+    keys: &CallerKeys,
+    key: &[u8],
+    wanted: Wanted,
+    now: Timestamp,
+) -> Option<Caller> {
+    let text = std::str::from_utf8(key).ok()?;
+    let (proof, application) = if text.starts_with(console_token::PREFIX) {
+        let grant = grant(&keys.console, text, wanted.api, now)?;
+        (Proof::Console(grant.subscription_id), grant.application_id)
+    } else {
+        let credential = credential(subjects, &keys.credentials, text, wanted.tenant, now)?;
+        (Proof::Key(credential.id), credential.application_id)
+    };
+    let application = subjects.application(application)?;
+    let usable = application.head.as_ref()?.state != ApplicationState::Archived;
+    usable.then_some(Caller { proof, application })
+}
+
+/// What a console token grants here. The API says of which tenant it is.
+fn grant(signer: &ConsoleSigner, token: &str, api: ApiId, now: Timestamp) -> Option<ConsoleGrant> {
+    signer.verify(token, now).filter(|grant| grant.api_id == api)
 }
 
 fn credential(
     subjects: &Subjects,
     hasher: &SecretHasher,
-    key: &[u8],
+    text: &str,
     tenant: TenantId,
     now: Timestamp,
 ) -> Option<CredentialRecord> {
-    let text = std::str::from_utf8(key).ok()?;
     match recognise(text).ok()? {
         SecretKind::LiveKey | SecretKind::TestKey => {}
         SecretKind::ManagementToken => return None,
@@ -160,7 +223,7 @@ pub(crate) fn enter<'c>(
     caller: Option<&Caller>,
     now: Timestamp,
 ) -> Result<Entry<'c>, Rejection> {
-    let refused = match caller.map(|caller| subscribed(api, &route.version, &caller.application, now)) {
+    let refused = match caller.map(|caller| subscribed(api, &route.version, caller, now)) {
         Some(Ok(subscribed)) => return Ok(Entry::Subscribed(subscribed)),
         Some(Err(refused)) => refused,
         None => Rejection::KeyMissing,
@@ -172,16 +235,18 @@ pub(crate) fn enter<'c>(
 fn subscribed<'c>(
     api: &'c CompiledApi,
     version: &CompiledVersion,
-    application: &ApplicationRecord,
+    caller: &Caller,
     now: Timestamp,
 ) -> Result<Subscribed<'c>, Rejection> {
+    let application = &caller.application;
     let suspended = application
         .head
         .as_ref()
         .is_none_or(|head| head.state != ApplicationState::Active);
     let mut best: Option<Subscribed<'c>> = None;
     let mut refused = Rejection::SubscriptionMissing;
-    for subscription in &application.subscriptions {
+    let usable = application.subscriptions.iter();
+    for subscription in usable.filter(|subscription| caller.may_use(subscription.id)) {
         let Some(plan) = reaching(api, version, subscription) else {
             continue;
         };

@@ -5,6 +5,7 @@
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, LINK, SET_COOKIE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::authorize::is_ours;
 use crate::rejection::MARKER;
 use crate::runtime::KeyLocation;
 use crate::trace::TRACESTATE;
@@ -242,11 +243,7 @@ fn carries_our_key(value: &HeaderValue) -> bool {
     let bearer = words
         .next()
         .is_some_and(|word| word.eq_ignore_ascii_case(b"bearer"));
-    bearer
-        && words.next().is_some_and(|token| {
-            let token = token.trim_ascii();
-            token.starts_with(b"gw_live_") || token.starts_with(b"gw_test_") || token.starts_with(b"gwm_")
-        })
+    bearer && words.next().is_some_and(|token| is_ours(token.trim_ascii()))
 }
 
 /// Whether a `name=value` pair is the portal's. Its names may carry a tenant behind them.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, EXPECT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -26,6 +26,9 @@ use crate::rejection::Rejection;
 use crate::runtime::{Admitted, Refused, RequestView};
 use crate::worker::Worker;
 use crate::worker::connection::ConnectionState;
+
+/// How long the upstream took to answer, in microseconds: for the try-it console alone.
+const UPSTREAM_TIME: HeaderName = HeaderName::from_static("gatewright-upstream-time");
 
 /// How a request ended.
 enum Outcome {
@@ -185,6 +188,9 @@ fn relay(mut call: Box<Call>, admitted: &Admitted, exchanged: Exchanged) -> Resp
     let mut headers = headers::of_answer(&head.headers, bodiless);
     admitted.write_response_headers(&mut headers);
     headers.insert(REQUEST_ID, call.request_id.clone());
+    if let Some(time) = call.upstream_time_for_console() {
+        headers.insert(UPSTREAM_TIME, time);
+    }
     call.status = Some(head.status.as_u16());
     answer(head.status, headers, AnswerBody::relayed(relay, call))
 }

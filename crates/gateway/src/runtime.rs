@@ -5,14 +5,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use gatewright_coordination::limiter::Limiter;
 use gatewright_model::api::VersionState;
+use gatewright_model::console_token::ConsoleSigner;
 use gatewright_model::id::TenantId;
 use gatewright_model::secret::SecretHasher;
 use gatewright_model::time::Clock;
-use gatewright_model::traffic::CallSubject;
+use gatewright_model::traffic::{CallSource, CallSubject};
 use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::authorize::{Entry, Subscribed, enter, identify, presented};
+use crate::authorize::{Entry, Subscribed, Wanted, enter, identify, presented};
 use crate::compiled::{CompiledConfig, CompiledLimits, CompiledPlan, CompiledVersion, OperationMatch};
 use crate::limit::{Limits, Partitions, RateHeaders, WorkerPermits};
 use crate::rejection::Rejection;
@@ -20,13 +21,22 @@ use crate::route::{RouteTarget, route};
 use crate::subjects::{ApplicationRecord, Subjects, SubscriptionRecord};
 use crate::upstream::target::UpstreamSet;
 
+/// What proofs of callers are checked by.
+#[derive(Debug, Clone)]
+pub struct CallerKeys {
+    /// Makes the form in which keys are looked up.
+    pub credentials: SecretHasher,
+    /// Checks the tokens of the try-it console.
+    pub console: ConsoleSigner,
+}
+
 /// What every worker decides by.
 #[derive(Debug)]
 pub struct Runtime {
     pub(crate) config: ArcSwapOption<CompiledConfig>,
     pub(crate) subjects: Subjects,
     limits: Limits,
-    hasher: SecretHasher,
+    keys: CallerKeys,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,6 +71,8 @@ pub(crate) struct CallFacts {
     pub(crate) snapshot_seq: i64,
     /// Whose it is and what it reaches.
     pub(crate) subject: CallSubject,
+    /// Where it comes from.
+    pub(crate) source: CallSource,
 }
 
 /// A request that may pass.
@@ -186,12 +198,12 @@ impl From<Rejection> for Refused {
 impl Runtime {
     /// A runtime without a configuration: everything is refused until one is there.
     #[must_use]
-    pub fn new(hasher: SecretHasher, limiter: Arc<Limiter>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(keys: CallerKeys, limiter: Arc<Limiter>, clock: Arc<dyn Clock>) -> Self {
         Self {
             config: ArcSwapOption::empty(),
             subjects: Subjects::default(),
             limits: Limits::new(limiter),
-            hasher,
+            keys,
             clock,
         }
     }
@@ -279,6 +291,9 @@ impl Runtime {
         let version = &target.version.version;
         facts.subject.api_id = Some(version.api_id);
         facts.subject.version_id = Some(version.id);
+        if version.unavailable {
+            return Err(Rejection::VersionUnavailable);
+        }
         if version.state == VersionState::Retired {
             return Err(Rejection::VersionRetired(version.lifecycle.successor.clone()));
         }
@@ -310,10 +325,16 @@ impl Runtime {
     ) -> Result<Passage<'c>, Rejection> {
         let now = self.clock.now();
         let presented = presented(view.headers, target.version.keyed);
-        let tenant = target.version.version.tenant_id;
-        let caller = identify(&self.subjects, &self.hasher, presented, tenant, now)?;
-        facts.subject.credential_id = caller.as_ref().map(|caller| caller.credential.id);
-        facts.subject.application_id = caller.as_ref().map(|caller| caller.application.id);
+        let wanted = Wanted {
+            tenant: target.version.version.tenant_id,
+            api: target.version.version.api_id,
+        };
+        let caller = identify(&self.subjects, &self.keys, presented, wanted, now)?;
+        if let Some(caller) = &caller {
+            facts.source = caller.source();
+            facts.subject.credential_id = caller.credential_id();
+            facts.subject.application_id = Some(caller.application.id);
+        }
         let key_location = presented.location;
         match enter(&target.api.api, target.version, caller.as_ref(), now)? {
             Entry::Anonymous(plan) => {

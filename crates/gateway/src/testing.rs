@@ -10,6 +10,7 @@ use gatewright_coordination::limiter::{Cluster, Limiter, LimiterSettings, Source
 use gatewright_coordination::notice::{Loudness, Notices};
 use gatewright_coordination::stored::{CounterStore, CounterUpdate, StoredAuthority};
 use gatewright_model::api::{Unmatched, VersionState};
+use gatewright_model::console_token::ConsoleSigner;
 use gatewright_model::consumer::{ApplicationState, CredentialState, Environment, SubscriptionState};
 use gatewright_model::id::{EntityId, TenantId};
 use gatewright_model::limit::{Limit, LimitKind, LimitUnit, OnExceed, OnStoreFailure, Partition, ResetKind};
@@ -25,7 +26,7 @@ use gatewright_model::time::{Clock, SystemClock, SystemEntropy, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::runtime::Runtime;
+use crate::runtime::{CallerKeys, Runtime};
 
 /// The id with this number.
 pub(crate) fn id<I: EntityId>(number: u128) -> I {
@@ -237,6 +238,11 @@ pub(crate) fn hasher() -> SecretHasher {
     SecretHasher::new(&[7; 32])
 }
 
+/// Makes the console tokens that [`runtime`] accepts.
+pub(crate) fn console_signer() -> ConsoleSigner {
+    ConsoleSigner::new(&[6; 32])
+}
+
 /// A runtime without a configuration, whose limits are kept in memory. Needs a tokio runtime.
 pub(crate) fn runtime() -> Arc<Runtime> {
     let limiter = Limiter::start(
@@ -249,5 +255,9 @@ pub(crate) fn runtime() -> Arc<Runtime> {
         },
         &tokio::runtime::Handle::current(),
     );
-    Arc::new(Runtime::new(hasher(), Arc::new(limiter), Arc::new(SystemClock)))
+    let keys = CallerKeys {
+        credentials: hasher(),
+        console: console_signer(),
+    };
+    Arc::new(Runtime::new(keys, Arc::new(limiter), Arc::new(SystemClock)))
 }

@@ -10,6 +10,7 @@ use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::console_token::ConsoleSigner;
 use crate::invalid::Invalid;
 use crate::secret::SecretHasher;
 use crate::time::Entropy;
@@ -20,6 +21,7 @@ enum Purpose {
     Credentials,
     Sealing,
     Check,
+    Console,
 }
 
 impl Purpose {
@@ -28,6 +30,7 @@ impl Purpose {
             Self::Credentials => b"gatewright/credentials/1",
             Self::Sealing => b"gatewright/sealing/1",
             Self::Check => b"gatewright/check/1",
+            Self::Console => b"gatewright/console/1",
         }
     }
 }
@@ -89,6 +92,12 @@ impl MasterKey {
     #[must_use]
     pub fn secret_hasher(&self) -> SecretHasher {
         SecretHasher::new(&self.sub_key(Purpose::Credentials))
+    }
+
+    /// Makes and checks the tokens of the try-it console.
+    #[must_use]
+    pub fn console_signer(&self) -> ConsoleSigner {
+        ConsoleSigner::new(&self.sub_key(Purpose::Console))
     }
 
     /// Seals a secret for one place: `place` (tenant, table, row, column) is

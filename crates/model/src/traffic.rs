@@ -22,6 +22,13 @@ words! {
     }
 }
 
+impl Default for CallSource {
+    /// Every call that says nothing else of itself is a client's.
+    fn default() -> Self {
+        Self::Client
+    }
+}
+
 /// Whose call it was and what it reached, as far as that was known when it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct CallSubject {

@@ -114,6 +114,14 @@ impl Call {
         &self.method
     }
 
+    /// How long the upstream has taken so far, in microseconds, when the
+    /// try-it console asks: it shows whose time it was.
+    pub(crate) fn upstream_time_for_console(&self) -> Option<HeaderValue> {
+        let tried = self.facts.source == CallSource::Console;
+        let since = self.upstream_since.filter(|_| tried)?;
+        Some(HeaderValue::from(micros(since.elapsed())))
+    }
+
     fn client_left_while_sending(&self) -> bool {
         self.upload
             .as_ref()
@@ -138,7 +146,7 @@ impl Call {
             tenant_id: facts.tenant_id,
             subject: facts.subject,
             at: self.at,
-            source: CallSource::Client,
+            source: facts.source,
             node_id: self.worker.settings.node_id,
             snapshot_seq: facts.snapshot_seq,
             method: self.method.as_str().to_owned(),

@@ -12,11 +12,13 @@ use gatewright_model::text::VersionLabel;
 use gatewright_model::time::{SystemEntropy, Timestamp};
 
 use super::*;
-use crate::compiled::compile;
+use crate::compiled::{Patience, compile};
 use crate::testing::{
     Parts, api_part, application, credential, hasher, id, plan_part, quota, rate, runtime, subscription,
     tenant_part, version_part,
 };
+
+mod console;
 
 /// One API `/shop` with version `v1` and a plan with keys, an application with
 /// a subscription to it, and a key. Tests change what they are about.
@@ -99,7 +101,7 @@ impl World {
         parts.api(&self.api);
         parts.version(&self.version);
         runtime.activate(Arc::new(
-            compile(&parts.manifest(7), None, &parts.bodies).unwrap(),
+            compile(&parts.manifest(7), None, &parts.bodies, Patience::Wait).unwrap(),
         ));
         let mut deltas = vec![
             Delta::Application(self.application.clone()),
@@ -530,6 +532,7 @@ async fn new_terms_hold_soon_and_keep_what_was_used() {
         &parts.manifest(8),
         running.config.load_full().as_deref(),
         &parts.bodies,
+        Patience::Wait,
     )
     .unwrap();
     running.activate(Arc::new(config));

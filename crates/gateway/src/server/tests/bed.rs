@@ -22,11 +22,11 @@ use super::wire::PATIENCE;
 use crate::compiled;
 use crate::metrics::Metrics;
 use crate::record::{BatchIds, Recorder};
-use crate::runtime::Runtime;
+use crate::runtime::{CallerKeys, Runtime};
 use crate::source::{Away, RecordBatch, RecordSink};
 use crate::testing::{
-    Parts as Manifests, api_part, application, credential, id, plan_part, subscription, tenant_part,
-    version_part,
+    Parts as Manifests, api_part, application, console_signer, credential, id, plan_part, subscription,
+    tenant_part, version_part,
 };
 
 /// Nothing here has limits.
@@ -104,7 +104,11 @@ impl Setup {
             sources,
             &tokio::runtime::Handle::current(),
         );
-        let runtime = Runtime::new(hasher.clone(), Arc::new(limiter), Arc::new(SystemClock));
+        let keys = CallerKeys {
+            credentials: hasher.clone(),
+            console: console_signer(),
+        };
+        let runtime = Runtime::new(keys, Arc::new(limiter), Arc::new(SystemClock));
         let mut manifests = Manifests::default();
         let mut tenant = tenant_part(1, "default");
         tenant.private_upstreams = self.private;
@@ -127,7 +131,7 @@ impl Setup {
             timeouts: self.timeouts,
         });
         manifests.version(&version);
-        let config = compiled::compile(&manifests.manifest(3), None, &manifests.bodies).unwrap();
+        let config = compiled::compile(&manifests.manifest(3), None, &manifests.bodies, compiled::Patience::Wait).unwrap();
         runtime.activate(Arc::new(config));
         let key = secret::generate(SecretKind::LiveKey, &SystemEntropy);
         let mut known = credential(1, 70, 71);
