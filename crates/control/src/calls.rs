@@ -5,13 +5,16 @@ use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
 use gatewright_model::time::Timestamp;
-use gatewright_store::{CallFilter as StoredFilter, StoredCall};
+use gatewright_model::traffic::CallSource;
+use gatewright_store::CallFilter as StoredFilter;
 
 use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::usage::traffic_view;
 use crate::{apis, applications};
+
+pub use gatewright_store::StoredCall;
 
 /// Use cases of call records.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,8 @@ pub struct CallFilter {
     pub credential: Option<CredentialId>,
     /// With which status.
     pub status: Option<u16>,
+    /// From where.
+    pub source: Option<CallSource>,
     /// From when.
     pub from: Option<Timestamp>,
     /// Until when.
@@ -75,6 +80,7 @@ impl Calls<'_> {
             application,
             credential: filter.credential,
             status: filter.status,
+            source: filter.source,
             from: filter.from,
             to: filter.to,
             view,

@@ -8,6 +8,7 @@ use gatewright_model::invalid::Invalid;
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::time::Timestamp;
+use gatewright_model::traffic::CallSource;
 use gatewright_model::words;
 use gatewright_store::{GroupKey, TrafficView, Tx, UsageFilter, UsageSum};
 
@@ -84,6 +85,8 @@ pub struct UsageQuery {
     pub credential: Option<CredentialId>,
     /// With which status.
     pub status: Option<u16>,
+    /// From where; from everywhere when absent.
+    pub source: Option<CallSource>,
     /// From when; a day before `to` when absent.
     pub from: Option<Timestamp>,
     /// Until when; now when absent.
@@ -106,6 +109,7 @@ impl UsageQuery {
             application: None,
             credential: None,
             status: None,
+            source: None,
             from: None,
             to: None,
             step,
@@ -198,6 +202,7 @@ impl Usage<'_> {
             application,
             credential: query.credential,
             status: query.status,
+            source: query.source,
             from,
             to,
             step: query.step.duration(),
@@ -245,7 +250,7 @@ pub(crate) async fn traffic_view(
     }
 }
 
-fn row(sum: UsageSum, group_by: Option<UsageGroup>) -> UsageRow {
+pub(crate) fn row(sum: UsageSum, group_by: Option<UsageGroup>) -> UsageRow {
     UsageRow {
         bucket: sum.bucket,
         group: sum.group.map(|key| shown(key, group_by)),

@@ -119,6 +119,8 @@ pub struct CallFilter {
     pub credential: Option<CredentialId>,
     /// With this status.
     pub status: Option<u16>,
+    /// From there.
+    pub source: Option<CallSource>,
     /// From this time on.
     pub from: Option<Timestamp>,
     /// Before this time.
@@ -146,6 +148,7 @@ impl Store {
             .and_where_option(is_some("application_id", filter.application.as_ref()))
             .and_where_option(is_some("credential_id", filter.credential.as_ref()))
             .and_where_option(is_some("status", filter.status.as_ref()))
+            .and_where_option(is_some("source", filter.source.as_ref()))
             .and_where_option(filter.from.map(|from| Expr::col("at").gte(from.value())))
             .and_where_option(filter.to.map(|to| Expr::col("at").lt(to.value())));
         if let Some(view) = &filter.view {

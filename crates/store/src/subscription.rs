@@ -114,6 +114,28 @@ impl Subscriptions<'_> {
         self.live_of(is("api_id", &id)).await
     }
 
+    /// The newest live subscriptions to an API that applications of these teams
+    /// hold, a page of them at most; `None` for all teams.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn held_by(
+        self,
+        teams: Option<&[TeamId]>,
+        api: ApiId,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        let mut select = self.0.select::<Subscription>();
+        select
+            .and_where(is("api_id", &api))
+            .and_where(live())
+            .and_where_option(
+                teams.map(|teams| Expr::col("application_id").in_subquery(owned::<Application>(teams))),
+            )
+            .order_by("id", Order::Desc)
+            .limit(100);
+        self.0.all(&select).await
+    }
+
     async fn live_of(self, condition: Expr) -> Result<Vec<Subscription>, StoreError> {
         let mut select = self.0.select::<Subscription>();
         select

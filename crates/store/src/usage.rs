@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use gatewright_model::id::{ApiId, ApplicationId, CredentialId, PlanId, TenantId, VersionId};
 use gatewright_model::time::Timestamp;
-use gatewright_model::traffic::RollupValue;
+use gatewright_model::traffic::{CallSource, RollupValue};
 use sea_query::{Expr, ExprTrait, Query};
 use uuid::Uuid;
 
@@ -66,6 +66,8 @@ pub struct UsageFilter {
     pub credential: Option<CredentialId>,
     /// With this status.
     pub status: Option<u16>,
+    /// From there.
+    pub source: Option<CallSource>,
     /// From the minute of this time on.
     pub from: Timestamp,
     /// Before this time.
@@ -124,7 +126,8 @@ impl Store {
             .and_where_option(is_some("plan_id", filter.plan.as_ref()))
             .and_where_option(is_some("application_id", filter.application.as_ref()))
             .and_where_option(is_some("credential_id", filter.credential.as_ref()))
-            .and_where_option(is_some("status", filter.status.as_ref()));
+            .and_where_option(is_some("status", filter.status.as_ref()))
+            .and_where_option(is_some("source", filter.source.as_ref()));
         if let Some(view) = &filter.view {
             select.cond_where(view.condition());
         }

@@ -52,6 +52,8 @@ filter! {
         credential: CredentialId,
         /// With which status.
         status: u16,
+        /// From where: a client, the try-it console, or sample data.
+        source: CallSource,
         /// From when on.
         from: Timestamp,
         /// Until when.
@@ -160,6 +162,7 @@ async fn list(
         application,
         credential,
         status,
+        source,
         from,
         to,
     } = filter;
@@ -168,6 +171,7 @@ async fn list(
         application,
         credential,
         status,
+        source,
         from,
         to,
     };

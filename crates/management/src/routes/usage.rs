@@ -6,6 +6,7 @@ use gatewright_control::usage::{UsageGroup, UsageQuery, UsageRow, UsageStep};
 use gatewright_model::id::{ApiId, ApplicationId, CredentialId, PlanId};
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::time::Timestamp;
+use gatewright_model::traffic::CallSource;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::permit::UsageRead;
 use gatewright_webkit::problem::Problem;
@@ -41,6 +42,8 @@ filter! {
         credential: CredentialId,
         /// With which status.
         status: u16,
+        /// From where: a client, the try-it console, or sample data; from everywhere when absent.
+        source: CallSource,
         /// From when on; a day before the end when absent.
         from: Timestamp,
         /// Until when; now when absent.
@@ -103,6 +106,7 @@ async fn query(
         application: filter.application,
         credential: filter.credential,
         status: filter.status,
+        source: filter.source,
         from: filter.from,
         to: filter.to,
         step: filter.step.unwrap_or(UsageStep::Hour),

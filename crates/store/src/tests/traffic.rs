@@ -67,6 +67,7 @@ fn wanted(group_by: Option<UsageGroup>) -> UsageFilter {
         application: None,
         credential: None,
         status: None,
+        source: None,
         from: NOW.minus(Duration::from_secs(86_400)),
         to: NOW.plus(Duration::from_secs(3 * 86_400)),
         step: Duration::from_secs(3_600),
@@ -118,6 +119,24 @@ store_test! {
         assert_eq!(refused[0], crate::call::StoredCall::from(&calls[2]));
         assert_eq!(store.call(world.tenant.id, calls[0].id, None).await.unwrap().unwrap().id, calls[0].id);
         assert_eq!(store.call(other.tenant.id, calls[0].id, None).await.unwrap(), None);
+    }
+}
+
+store_test! {
+    async fn calls_and_figures_are_told_apart_by_where_they_came_from(store: Store) {
+        let world = World::make(&store, "acme").await;
+        let tried = CallRecord { source: CallSource::Console, ..call(&world, NOW, 200, 1_000) };
+        let calls = [call(&world, NOW, 200, 1_000), tried.clone()];
+        let rollups: Vec<_> = calls.iter().map(rollup).collect();
+        store.write_traffic(Uuid::from_u128(1), &calls, &rollups, NOW).await.unwrap();
+        for (source, requests) in [(None, 2), (Some(CallSource::Console), 1), (Some(CallSource::Sample), 0)] {
+            let filter = UsageFilter { source, ..wanted(None) };
+            let sums = store.usage(world.tenant.id, &filter).await.unwrap();
+            assert_eq!(sums.iter().map(|sum| sum.value.requests).sum::<u64>(), requests, "{source:?}");
+        }
+        let filter = CallFilter { source: Some(CallSource::Console), ..CallFilter::default() };
+        let found = store.calls(world.tenant.id, &filter, PageRequest::default()).await.unwrap().items;
+        assert_eq!(found.iter().map(|call| call.id).collect::<Vec<_>>(), [tried.id]);
     }
 }
 
