@@ -95,6 +95,11 @@ impl Fetcher {
         }
     }
 
+    /// Opens TLS connections to servers whose certificates the public authorities vouch for.
+    pub(crate) const fn tls(&self) -> &TlsConnector {
+        &self.tls
+    }
+
     /// Reads what stands at an address.
     ///
     /// # Errors
