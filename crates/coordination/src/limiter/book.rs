@@ -37,6 +37,13 @@ const RECALL: Nanos = 50 * MILLI;
 /// A node that was asked to give back asks for nothing for so long.
 const YIELD: Nanos = 10 * MILLI;
 const NEVER: Nanos = Nanos::MAX;
+/// How long permits should last that are leased ahead for a counter in slow but
+/// steady use. Less than the life of a lease, so that few are returned unspent.
+const AHEAD: Nanos = 8 * SECOND;
+/// Who needs more in that time has a demand that batches serve.
+const MOST_AHEAD: u64 = 64;
+/// All nodes together keep at most this part of what is left without using it.
+const SPARE: u64 = 100;
 
 /// What a look at the account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +113,9 @@ pub(super) struct Book {
     version: u32,
     demand: Demand,
     last_use: Nanos,
+    /// When permits came last, and how many were spent since.
+    granted_at: Option<Nanos>,
+    spent_since: u64,
     /// How much the pool held after it was filled last.
     batch: u64,
     remaining: u64,
@@ -127,6 +137,8 @@ impl Book {
             version: permits.limit.rule.load().version,
             demand: Demand::new(now),
             last_use: now,
+            granted_at: None,
+            spent_since: 0,
             batch: 0,
             remaining: u64::MAX,
             hold_until: 0,
@@ -142,13 +154,14 @@ impl Book {
         let shape = Shape::of(&rule.spec);
         self.settle(permits, shape, now);
         self.end_leases(permits, shape, now);
-        let idle = now.saturating_sub(self.last_use) >= IDLE && mode == Mode::Serve;
+        self.forget_refusal(now);
+        let idle = now >= self.idle_at(permits, asker.nodes) && mode == Mode::Serve;
         if self.version != rule.version || idle || mode == Mode::Drain {
             self.version = rule.version;
             self.close(permits, shape);
         }
         if mode == Mode::Hush {
-            return self.rest(permits, shape, now);
+            return self.rest(permits, shape, asker.nodes, now);
         }
         if let Some(pending) = &self.pending {
             if now.saturating_sub(pending.sent) < repeat(shape) {
@@ -165,7 +178,7 @@ impl Book {
             || (asker.nodes > 1 && !self.reports.is_empty())
             || (known.overdraft > 0 && shape != Shape::Rate);
         if want == 0 && !owes {
-            return self.rest(permits, shape, now);
+            return self.rest(permits, shape, asker.nodes, now);
         }
         let mut reports = std::mem::take(&mut self.reports);
         self.returns = false;
@@ -262,6 +275,7 @@ impl Book {
     }
 
     fn spend(&mut self, mut spent: u64) {
+        self.spent_since = self.spent_since.saturating_add(spent);
         for held in &mut self.held {
             let part = held.left.min(spent);
             held.left -= part;
@@ -329,33 +343,71 @@ impl Book {
         }
     }
 
-    fn rest(&self, permits: &Permits, shape: Shape, now: Nanos) -> Step {
+    /// What was learnt about a refusal spares the next ones their hope, for a while.
+    fn forget_refusal(&mut self, now: Nanos) {
+        if now >= self.hold_until + SECOND {
+            self.refused_since = None;
+        }
+    }
+
+    /// How many permits a counter may keep that nobody uses at the moment: so few
+    /// that the quota is usable to 99 % although nobody asks for them back.
+    fn spare(&self, nodes: u32) -> u64 {
+        self.remaining / SPARE / u64::from(nodes.max(1))
+    }
+
+    /// When what is held counts as idle; a spare part does not before its lease ends.
+    fn idle_at(&self, permits: &Permits, nodes: u32) -> Nanos {
+        if permits.pool() <= self.spare(nodes) {
+            return NEVER;
+        }
+        self.last_use + IDLE
+    }
+
+    fn rest(&self, permits: &Permits, shape: Shape, nodes: u32, now: Nanos) -> Step {
         if permits.waiting() > 0 {
             return Step::Sleep(self.hold_until.max(now + RETRY));
         }
         if !self.held.is_empty() {
             let ends = self.held.iter().map(|held| held.until).min().unwrap_or(NEVER);
-            return Step::Sleep(ends.min(self.last_use + IDLE).max(now + MILLI));
+            return Step::Sleep(ends.min(self.idle_at(permits, nodes)).max(now + MILLI));
         }
         let owes =
             self.pending.is_some() || self.returns || (shape != Shape::Rate && permits.known().overdraft > 0);
-        // What was learnt about a refusal spares the next ones their hope.
-        let remembers = self.refused_since.is_some() && now < self.hold_until + SECOND;
-        if owes || remembers {
-            Step::Sleep(now + IDLE)
-        } else {
-            Step::Done
+        if owes || self.refused_since.is_some() {
+            return Step::Sleep(now + IDLE);
+        }
+        // How fast permits go is remembered for as long as it counts.
+        match self.granted_at.map(|at| at + AHEAD) {
+            Some(forgotten) if shape != Shape::Rate && now < forgotten => Step::Sleep(forgotten),
+            _ => Step::Done,
         }
     }
 
-    /// How many to ask for: what waits, or the demand of a while when half of
-    /// the last batch is gone, within a batch's share of what is left.
+    /// How many a counter in slow but steady use gets at once: what it will spend
+    /// while the lease lives, and no more than may lie idle.
+    fn ahead(&self, spec: &LimitSpec, shape: Shape, nodes: u32, now: Nanos) -> u64 {
+        let Some(granted_at) = self.granted_at.filter(|_| shape != Shape::Rate) else {
+            return 0;
+        };
+        let since = now.saturating_sub(granted_at);
+        if since >= AHEAD {
+            return 0;
+        }
+        let expected = per(self.spent_since, AHEAD.min(life(spec, shape)), since.max(IDLE));
+        expected.min(self.spare(nodes)).min(MOST_AHEAD)
+    }
+
+    /// How many to ask for: what waits and what is leased ahead, or the demand of
+    /// a while when half of the last batch is gone, within a batch's share of what
+    /// is left.
     fn want(&self, permits: &Permits, spec: &LimitSpec, shape: Shape, nodes: u32, now: Nanos) -> u64 {
         let waiting = permits.waiting();
         let pool = permits.pool();
         let demand = self.demand.within(horizon(spec, shape), now);
         if waiting > 0 {
-            return demand.max(waiting).saturating_sub(pool);
+            let ahead = self.ahead(spec, shape, nodes, now);
+            return demand.max(waiting).max(ahead).saturating_sub(pool);
         }
         if demand < 2 || pool > self.batch / 2 || self.remaining == 0 || self.held.is_empty() {
             return 0;
@@ -375,6 +427,7 @@ impl Book {
     ) {
         self.refused_since = None;
         self.settle(permits, shape, now);
+        (self.granted_at, self.spent_since) = (Some(now), 0);
         let held = Held {
             id: answer.lease,
             granted: answer.granted,
@@ -466,8 +519,14 @@ impl Demand {
 
     fn add(&mut self, taken: u64, now: Nanos) {
         self.count = self.count.saturating_add(taken);
-        if now.saturating_sub(self.since) >= Self::STRETCH {
-            self.a_second = u64::midpoint(self.a_second, self.latest(now));
+        let stretch = now.saturating_sub(self.since);
+        if stretch >= Self::STRETCH {
+            let latest = self.latest(now);
+            // After a pause what was before says nothing any more.
+            self.a_second = match stretch < IDLE {
+                true => u64::midpoint(self.a_second, latest),
+                false => latest,
+            };
             self.count = 0;
             self.since = now;
         }
@@ -501,12 +560,17 @@ fn usable_until(answer: &LeaseAnswer, shape: Shape, sent: Nanos) -> Nanos {
 
 /// For how long a batch should last.
 fn horizon(spec: &LimitSpec, shape: Shape) -> Nanos {
+    IDLE.min(life(spec, shape))
+}
+
+/// For how long permits can be spent at most.
+fn life(spec: &LimitSpec, shape: Shape) -> Nanos {
     match shape {
-        Shape::Calendar => IDLE,
+        Shape::Calendar => NEVER,
         // How long its permits live does not depend on the time.
         Shape::Rolling | Shape::Rate => {
             let usable = Terms::at(spec, Timestamp::default()).usable;
-            IDLE.min(nanos(Duration::from_millis(usable.max(0).unsigned_abs())))
+            nanos(Duration::from_millis(usable.max(0).unsigned_abs()))
         }
     }
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gatewright_coordination::authority::Authority;
 use gatewright_coordination::limiter::permits::Decision;
 use gatewright_coordination::limiter::{Cluster, Limiter, LimiterSettings};
 use gatewright_coordination::notice::{Loudness, Notices};
+use gatewright_coordination::redis_authority::RedisAuthority;
 use gatewright_model::limit::{Limit, OnStoreFailure};
+use gatewright_testkit::redis::Redis;
 use gatewright_testkit::wait::eventually;
 
 use crate::support::{SharedRows, TestRedis, admitted, decide, fresh, load, quota, rate, shared, start};
@@ -139,18 +142,19 @@ async fn leases_that_are_held_stay_valid() {
     assert!(matches!(permits.take(Instant::now()), Some(Decision::Taken(_))));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn redis_goes_and_comes_back() {
-    let Some(TestRedis::Own(mut redis)) = TestRedis::find() else {
-        println!("SKIPPED: needs a redis of its own to stop");
-        return;
-    };
-    let authority: Arc<dyn gatewright_coordination::authority::Authority> =
-        Arc::new(gatewright_coordination::redis_authority::RedisAuthority::new(&redis.url()).unwrap());
+/// One of two nodes on this Redis.
+fn on_redis(redis: &Redis) -> Limiter {
+    let authority: Arc<dyn Authority> = Arc::new(RedisAuthority::new(&redis.url()).unwrap());
     let mut settings = LimiterSettings::new(fresh(), shared(2));
     settings.call_budget = Duration::from_millis(500);
     settings.wait = Duration::from_secs(2);
-    let limiter = start(settings, &authority, &Notices::in_process(Loudness::Heard));
+    start(settings, &authority, &Notices::in_process(Loudness::Heard))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_goes_and_comes_back() {
+    let Some(mut redis) = TestRedis::own() else { return };
+    let limiter = on_redis(&redis);
     let permits = limiter.limit(&quota(50, "1w")).permits("a").unwrap();
     assert_eq!(load(&permits, 30, 1).await, 30);
     // Idle permits have come back before it goes.
@@ -167,6 +171,53 @@ async fn redis_goes_and_comes_back() {
     assert!(back.elapsed() < Duration::from_secs(3), "{:?}", back.elapsed());
     let left = load(&permits, 100, 1).await;
     assert!(left <= 20, "{left}");
+    limiter.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_local_share_admitted_counts_when_redis_is_back() {
+    let Some(mut redis) = TestRedis::own() else { return };
+    let limiter = on_redis(&redis);
+    let limit = failing(OnStoreFailure::Local, quota(60, "1w"));
+    let permits = limiter.limit(&limit).permits("a").unwrap();
+    assert_eq!(load(&permits, 20, 1).await, 20);
+    // Idle permits have come back before it goes.
+    eventually(SOON, "all is given back", async || {
+        match permits.take(Instant::now()) {
+            Some(Decision::Taken(taken)) => {
+                permits.refund(&taken);
+                None
+            }
+            _ => Some(()),
+        }
+    })
+    .await;
+    redis.stop();
+    assert!(matches!(decide(&permits).await, Decision::Unmetered(_)));
+    until_away(&limiter, true).await;
+    let mut alone = 1;
+    while let Decision::Unmetered(_) = decide(&permits).await {
+        alone += 1;
+    }
+    // At most this node's half of what was left.
+    assert!((1..=20).contains(&alone), "{alone}");
+    redis.start_again();
+    until_away(&limiter, false).await;
+    // Another node is told of them too: what is left is the quota without all of them.
+    let other = on_redis(&redis);
+    let there = other.limit(&limit).permits("a").unwrap();
+    let left = 60 - 20 - alone;
+    eventually(SOON, "the other node hears of the overdraft", async || {
+        let Decision::Taken(taken) = decide(&there).await else {
+            panic!("something is left");
+        };
+        there.refund(&taken);
+        (taken.remaining + 1 == left).then_some(())
+    })
+    .await;
+    assert_eq!(load(&there, 100, 1).await, left);
+    assert_eq!(load(&permits, 100, 1).await, 0);
+    other.drain().await;
     limiter.drain().await;
 }
 

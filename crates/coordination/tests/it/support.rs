@@ -84,8 +84,15 @@ impl TestRedis {
         if let Ok(url) = std::env::var("TEST_REDIS_URL") {
             return Some(Self::Named(url));
         }
+        Self::own().map(Self::Own)
+    }
+
+    /// A Redis that nobody else uses, so that it can be stopped; `None`, said
+    /// aloud, when none can be started and none is required.
+    #[expect(clippy::disallowed_methods, reason = "a switch of the test run")]
+    pub(crate) fn own() -> Option<Redis> {
         if Redis::is_installed() {
-            return Some(Self::Own(Redis::start()));
+            return Some(Redis::start());
         }
         let required = std::env::var("GATEWRIGHT_REQUIRE_REDIS").is_ok_and(|value| value == "1");
         assert!(!required, "redis-server is not installed, but required");

@@ -199,7 +199,7 @@ impl World {
         // An answer without permits may be one to a report: the next is a refusal.
         let mut refusals = 0;
         while refusals < 3 {
-            self.take(node, 40);
+            self.take(node, 4_000);
             match self.ask(node, Mode::Serve) {
                 Some(1..) => {}
                 Some(0) => refusals += 1,
@@ -257,7 +257,7 @@ proptest! {
 
     #[test]
     fn a_quota_is_never_exceeded(
-        amount in 1_u64..30,
+        amount in prop_oneof![3 => 1_u64..30, 1 => 300_u64..1_500],
         events in prop::collection::vec(event(), 1..200),
     ) {
         let mut by_period = BTreeMap::<i64, u64>::new();
@@ -269,7 +269,7 @@ proptest! {
 
     #[test]
     fn a_rolling_quota_is_never_exceeded_in_any_window(
-        amount in 1_u64..30,
+        amount in prop_oneof![3 => 1_u64..30, 1 => 300_u64..1_500],
         events in prop::collection::vec(event(), 1..200),
     ) {
         let rolling = Limit { reset: ResetKind::Rolling, ..limit(LimitKind::Quota, amount) };
@@ -387,6 +387,60 @@ fn demand_asks_for_the_next_batch_before_the_last_is_gone() {
     }
     assert!(missed <= 10, "{missed} calls of 2,000 had to wait");
     assert!(calls <= 60, "{calls} requests for 2,000 calls");
+}
+
+/// So many calls, one in each stretch of milliseconds; how many requests they cost.
+fn slow_calls(world: &mut World, node: usize, calls: i64, every: i64) -> u64 {
+    let mut requests = 0;
+    for _ in 0..calls {
+        let until = world.now + every;
+        let wanted = world.taken.len() + 1;
+        while world.now < until {
+            if world.taken.len() < wanted {
+                world.take(node, 1);
+            }
+            for asker in 0..world.nodes.len() {
+                if world.ask(asker, Mode::Serve).is_some() {
+                    requests += u64::from(asker == node);
+                    world.nodes[asker].deliver(world.now * MILLI);
+                }
+            }
+            world.now += 10;
+        }
+    }
+    requests
+}
+
+#[test]
+fn a_key_in_slow_and_steady_use_costs_few_requests() {
+    let mut limit = limit(LimitKind::Quota, 100_000);
+    limit.window = "1d".parse().unwrap();
+    let mut world = World::new(&limit);
+    let requests = slow_calls(&mut world, 0, 100, 1_000);
+    assert!(requests <= 40, "{requests} requests for 100 calls");
+    // A quota that is nearly used up is asked about call by call, as before.
+    limit.amount = 100;
+    let mut world = World::new(&limit);
+    let requests = slow_calls(&mut world, 0, 50, 1_000);
+    assert!(requests >= 50, "{requests} requests for 50 calls");
+}
+
+#[test]
+fn what_lies_idle_is_a_hundredth_of_what_is_left_and_comes_back() {
+    let mut limit = limit(LimitKind::Quota, 3_000);
+    limit.window = "1d".parse().unwrap();
+    let mut world = World::new(&limit);
+    for node in 0..3 {
+        slow_calls(&mut world, node, 20, 300);
+        assert!(world.nodes[node].permits.pool() <= 10);
+    }
+    world.nodes[1].alive = false;
+    let lost = world.nodes[1].permits.pool();
+    slow_calls(&mut world, 0, 1, 11_000);
+    for node in [0, 2, 0, 2] {
+        world.exhaust(node);
+    }
+    assert_eq!(world.taken.len() as u64, 3_000 - lost);
 }
 
 #[test]
