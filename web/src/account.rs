@@ -1,8 +1,25 @@
 //! Coming in: first run, sign-in, sign-up, passwords, sessions.
 
+mod browser;
+mod door;
+mod forgot;
+mod invitation;
+mod settings;
+mod setup;
+mod sign_in;
+mod sign_up;
+
 use crate::pages::Pages;
 
 /// The pages of this area.
 pub(crate) fn routes(pages: Pages) -> Pages {
-    pages
+    let groups: [fn(Pages) -> Pages; 6] = [
+        setup::routes,
+        sign_in::routes,
+        sign_up::routes,
+        forgot::routes,
+        invitation::routes,
+        settings::routes,
+    ];
+    groups.into_iter().fold(pages, |pages, add| add(pages))
 }

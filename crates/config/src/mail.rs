@@ -132,7 +132,11 @@ fn server(text: &str) -> Result<SmtpServer, Fault> {
 }
 
 fn credentials(url: &Url) -> Result<Option<(String, SecretText)>, Fault> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned);
+    let decoded = |text: &str| {
+        percent_decode_str(text)
+            .decode_utf8()
+            .map(std::borrow::Cow::into_owned)
+    };
     let malformed = |_| Fault::new("has a user or a password that is not UTF-8", SMTP_FIX);
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
@@ -210,7 +214,10 @@ mod tests {
     fn credentials_are_decoded_and_not_shown() {
         let read = server("smtp://ana%40example.com:hunter2%2F3@mail.example:2525").unwrap();
         let (user, password) = read.credentials.clone().unwrap();
-        assert_eq!((user.as_str(), password.expose()), ("ana@example.com", "hunter2/3"));
+        assert_eq!(
+            (user.as_str(), password.expose()),
+            ("ana@example.com", "hunter2/3")
+        );
         assert_eq!(format!("{read:?}"), "SmtpServer(mail.example:2525)");
     }
 

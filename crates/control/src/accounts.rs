@@ -14,6 +14,8 @@ mod passwords;
 mod people;
 mod setup;
 mod sign_ups;
+#[cfg(test)]
+mod tests;
 pub(crate) mod throttle;
 
 use gatewright_model::secret::SecretText;

@@ -82,7 +82,8 @@ fn is_run(keys: &[u8], row: &[u8]) -> bool {
 
 /// A stored form that no password matches, of the same cost as a real one: who
 /// tries an unknown account waits as long as who tries a known one.
-const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$Z2F0ZXdyaWdodC1ub25lIQ$bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4";
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$Z2F0ZXdyaWdodC1ub25lIQ$bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4";
 
 /// A place among those whose passwords are hashed.
 pub(crate) type Turn = OwnedSemaphorePermit;
@@ -208,7 +209,10 @@ mod tests {
             argon2::PasswordHash::new(NOBODYS).unwrap(),
         );
         assert_eq!(real.params, nobodys.params);
-        assert_eq!((real.algorithm, real.version), (nobodys.algorithm, nobodys.version));
+        assert_eq!(
+            (real.algorithm, real.version),
+            (nobodys.algorithm, nobodys.version)
+        );
         assert!(argon2id().verify_password(b"a real password", &nobodys).is_err());
     }
 

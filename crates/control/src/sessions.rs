@@ -282,7 +282,11 @@ impl Sessions<'_> {
         let id = user.map_or_else(|| UserId::from_uuid(uuid::Uuid::nil()), |user| user.id);
         let mut tx = control.parts.store.read(Scope::Tenant(tenant.id)).await?;
         let sessions = tx.sessions().of_user(id).await?;
-        let at_home = |session: &Session| session.address.is_some_and(|known| network(known) == network(address));
+        let at_home = |session: &Session| {
+            session
+                .address
+                .is_some_and(|known| network(known) == network(address))
+        };
         let account = if sessions.iter().any(at_home) {
             control.trying_account_from(tenant.id, typed, address)
         } else {

@@ -13,13 +13,15 @@ pub(crate) mod control_plane;
 mod foundation;
 mod gateway_role;
 mod listeners;
+mod mail;
 mod ready;
 mod signals;
 mod surface;
 
 use std::time::Duration;
 
-use gatewright_config::{Config, DataDirLock, Exit};
+use gatewright_config::{Config, DataDirLock, Exit, Role};
+use gatewright_control::Control;
 use gatewright_gateway::sync::ConfigSync;
 use gatewright_webkit::serve::{ServeBounds, serve};
 use tokio::net::TcpListener;
@@ -45,7 +47,9 @@ const LOOK_FOR_ADMIN: Duration = Duration::from_secs(1);
 /// What the last steps of the end may take beside the drain.
 const LAST_STEPS: Duration = Duration::from_secs(8);
 
-const NO_ADMIN: &str = "there is no administrator yet; the server serves, and is ready once there is one: run `gatewright admin create --email you@example.com` with the same settings";
+const NO_ADMIN: &str = "there is no administrator yet; the server serves, and is ready once there is one";
+const NO_ADMIN_FIX: &str =
+    "run `gatewright admin create --email you@example.com` with the same settings";
 
 /// What the server starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +246,7 @@ impl Server {
             match control.has_admin().await {
                 Ok(true) => return Ok(()),
                 Ok(false) if !told => {
-                    tracing::warn!("{NO_ADMIN}");
+                    self.invite_first_admin(control).await?;
                     told = true;
                 }
                 Ok(false) | Err(gatewright_control::Error::Unavailable) => {}
@@ -250,6 +254,20 @@ impl Server {
             }
             tokio::time::sleep(LOOK_FOR_ADMIN).await;
         }
+    }
+
+    /// Prints the one-time link of the first run, where this process serves the portal.
+    async fn invite_first_admin(&self, control: &Control) -> Result<(), Failure> {
+        if !self.base.config.roles.has(Role::Portal) {
+            tracing::warn!("{NO_ADMIN}: {NO_ADMIN_FIX}");
+            return Ok(());
+        }
+        if let Some(link) = control.setup().new_link().await? {
+            // The link is a secret, and the log of the first start is where its one reader looks for it.
+            let link = link.expose();
+            tracing::warn!("{NO_ADMIN}: open {link} in a browser, or {NO_ADMIN_FIX}");
+        }
+        Ok(())
     }
 
     async fn wait_for_store(&self) {

@@ -1,5 +1,6 @@
 //! Every collection, in the order in which the description lists them.
 
+mod accounts;
 mod apis;
 mod applications;
 mod approvals;
@@ -29,7 +30,7 @@ use crate::operation::Api;
 
 /// Adds all of them.
 pub(crate) fn all(api: Api) -> Api {
-    let parts: [fn(Api) -> Api; 20] = [
+    let parts: [fn(Api) -> Api; 21] = [
         apis::add,
         imports::add,
         versions::add,
@@ -48,6 +49,7 @@ pub(crate) fn all(api: Api) -> Api {
         teams::add,
         members::add,
         users::add,
+        accounts::add,
         tokens::add,
         whoami_and_roles,
     ];

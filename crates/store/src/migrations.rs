@@ -227,7 +227,8 @@ mod tests {
         let both = [Target::Control, Target::Traffic];
         let first = MIGRATIONS[0].checksum(Dialect::Sqlite);
         let rest = missing(&[done(1, first)], &both, Dialect::Sqlite).unwrap();
-        assert_eq!(rest.iter().map(|known| known.number).collect::<Vec<_>>(), [2]);
+        let others = MIGRATIONS.iter().map(|known| known.number).skip(1);
+        assert!(rest.iter().map(|known| known.number).eq(others));
         assert_eq!(
             missing(&[done(1, "other".into())], &both, Dialect::Sqlite).unwrap_err(),
             MigrationError::Changed {

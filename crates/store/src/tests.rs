@@ -1,5 +1,6 @@
 //! The store as a whole, on both databases.
 
+mod accounts;
 mod archives;
 mod changes;
 mod consumers;

@@ -30,9 +30,7 @@ impl Received {
         let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
         unfolded.lines().find_map(|line| {
             let (field, value) = line.split_once(':')?;
-            field
-                .eq_ignore_ascii_case(name)
-                .then(|| value.trim().to_owned())
+            field.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
         })
     }
 
@@ -274,6 +272,11 @@ mod tests {
         };
         assert_eq!(letter.header("subject").unwrap(), "Hello there");
         assert_eq!(letter.text(), "See https://p.example/reset/ab?x=1 now\nGrüße\n");
-        assert!(letter.link("/reset/").unwrap().starts_with("https://p.example/reset/ab"));
+        assert!(
+            letter
+                .link("/reset/")
+                .unwrap()
+                .starts_with("https://p.example/reset/ab")
+        );
     }
 }

@@ -13,6 +13,7 @@ pub mod body;
 pub mod entity_tag;
 pub mod idempotency;
 pub mod path;
+pub mod peer;
 pub mod permit;
 pub mod problem;
 pub mod query;

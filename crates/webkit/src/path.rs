@@ -4,7 +4,7 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use gatewright_model::id::{
     ApiId, ApplicationId, ApprovalId, AuditEventId, CallId, CredentialId, MembershipId, NodeId, PlanId,
-    SubscriptionId, TeamId, TenantId, TokenId, UserId,
+    SessionId, SignUpId, SubscriptionId, TeamId, TenantId, TokenId, UserId,
 };
 use gatewright_model::permission::Role;
 use gatewright_model::reference::{Ref, VersionRef};
@@ -50,6 +50,8 @@ path_parts! {
     Ref<TeamId> as "team", "team";
     UserId as "user", "user";
     MembershipId as "member", "member";
+    SessionId as "session", "session";
+    SignUpId as "sign_up", "sign-up";
     TokenId as "token", "token";
     Role as "role", "role";
     SnapshotSeq as "seq", "snapshot";

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt;
+
+use crate::peer::Peer;
 
 /// The bounds of a listener.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +62,14 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &slots) => accepted,
         };
-        let Some((stream, slot)) = accepted else { continue };
-        let service = TowerToHyperService::new(router.clone());
+        let Some((stream, peer, slot)) = accepted else {
+            continue;
+        };
+        let told = router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let service = TowerToHyperService::new(told);
         let connection = server
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();
@@ -98,15 +109,18 @@ fn server(bounds: ServeBounds) -> Builder<TokioExecutor> {
     server
 }
 
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
     // The semaphore is never closed.
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener
         .accept()
         .await
-        .and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream))
+        .and_then(|(stream, peer)| stream.set_nodelay(true).map(|()| (stream, peer)))
     {
-        Ok(stream) => Some((stream, slot)),
+        Ok((stream, peer)) => Some((stream, Peer(peer), slot)),
         Err(error) => {
             tracing::warn!(error = %error, "a connection could not be accepted");
             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -177,6 +191,23 @@ mod tests {
         );
         task.await.unwrap();
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_request_knows_where_it_comes_from() {
+        let tell = |request: axum::extract::Request| async move {
+            request.extensions().get::<Peer>().unwrap().0.to_string()
+        };
+        let (address, _stop, _task) = start(Router::new().route("/", get(tell))).await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let here = client.local_addr().unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with(&here.to_string()), "{answer}");
     }
 
     #[tokio::test]

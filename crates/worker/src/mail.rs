@@ -123,7 +123,11 @@ impl Mailer {
         if let Some((user, password)) = settings.credentials {
             builder = builder.credentials(Credentials::new(user, password.expose().to_owned()));
         }
-        let address = settings.from.as_str().parse::<Address>().map_err(MailError::Sender)?;
+        let address = settings
+            .from
+            .as_str()
+            .parse::<Address>()
+            .map_err(MailError::Sender)?;
         let name = settings.from_name.map(|name| name.to_string());
         Ok(Self {
             control,
@@ -145,10 +149,16 @@ impl Mailer {
             match self.deliver_due(&stop).await {
                 Ok(()) => away = false,
                 Err(error) if away => {
-                    tracing::debug!(error = &error as &dyn Error, "letters cannot be taken from the store");
+                    tracing::debug!(
+                        error = &error as &dyn Error,
+                        "letters cannot be taken from the store"
+                    );
                 }
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn Error, "letters cannot be taken from the store");
+                    tracing::warn!(
+                        error = &error as &dyn Error,
+                        "letters cannot be taken from the store"
+                    );
                     away = true;
                 }
             }
@@ -171,7 +181,8 @@ impl Mailer {
         tx.commit(now).await?;
         for message in taken {
             if stop.is_cancelled() {
-                self.put_back(&message, self.control.now(), "the worker ended").await?;
+                self.put_back(&message, self.control.now(), "the worker ended")
+                    .await?;
                 continue;
             }
             let outcome = tokio::time::timeout(LETTER_WITHIN, self.deliver(&message)).await;

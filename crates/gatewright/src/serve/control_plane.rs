@@ -20,7 +20,9 @@ use crate::failure::Failure;
 use crate::schema::{self, Upgrade};
 use crate::serve::addresses::Addresses;
 use crate::serve::foundation::Foundation;
+use crate::serve::mail;
 use crate::serve::surface::Surface;
+use crate::wiring::counters;
 
 /// The use cases and their surfaces, open or not yet.
 #[derive(Debug)]
@@ -98,15 +100,20 @@ impl ControlPlane {
                 .roles
                 .has(Role::Gateway)
                 .then(|| base.known.subscribe()),
-        });
+        })
+        .asking(counters::authority(base)?);
+        let control = if base.config.mail.is_some() {
+            control.sending_mail()
+        } else {
+            control
+        };
         session::prepare(&control).await?;
         make_first_admin(&control, &base.config).await?;
         base.store.fill(store);
-        self.open(control, base);
-        Ok(())
+        self.open(control, base)
     }
 
-    fn open(&self, control: Control, base: &Foundation) {
+    fn open(&self, control: Control, base: &Foundation) -> Result<(), Failure> {
         let roles = base.config.roles;
         if roles.has(Role::Management) {
             let router = gatewright_management::router(control.clone(), ManagementSettings::default());
@@ -129,10 +136,12 @@ impl ControlPlane {
             };
             let worker = Worker::new(control.clone(), keep, Arc::clone(&base.entropy));
             base.tasks.spawn(worker.run(base.draining.clone()));
+            mail::deliver(&control, base)?;
         }
         if self.use_cases.set(control).is_err() {
             tracing::debug!("the use cases are open already");
         }
+        Ok(())
     }
 }
 

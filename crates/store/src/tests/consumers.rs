@@ -9,7 +9,6 @@ use gatewright_model::permission::Role;
 use gatewright_model::tenancy::Membership;
 
 use crate::approval::ApprovalFilter;
-use crate::conn::Scope;
 use crate::error::Rule;
 use crate::idempotency::{IdempotencyKey, StoredAnswer};
 use crate::subscription::SubscriptionFilter;
