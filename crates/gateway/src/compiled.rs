@@ -3,7 +3,7 @@
 
 mod api;
 mod build;
-mod template;
+mod left_out;
 mod tenant;
 mod version;
 
@@ -16,7 +16,8 @@ use gatewright_model::snapshot::PartHash;
 use crate::upstream::target::UpstreamSet;
 
 pub use api::{CompiledApi, CompiledLimit, CompiledLimits, CompiledPlan};
-pub use build::{CompileError, compile, missing_parts};
+pub use build::{CompileError, Patience, compile, missing_parts};
+pub(crate) use left_out::LeftOut;
 pub use tenant::CompiledTenant;
 pub use version::{CompiledOperation, CompiledVersion, OperationMatch};
 
@@ -32,6 +33,8 @@ pub struct CompiledConfig {
     pub(crate) slugs: HashMap<Box<str>, Arc<TenantRoutes>>,
     /// The tenant at the root.
     pub(crate) root: Option<Arc<TenantRoutes>>,
+    /// Versions that could not be used as they were delivered.
+    pub(crate) left_out: Vec<Arc<LeftOut>>,
     /// What the next configuration takes over.
     parts: HashMap<PartHash, Part>,
     upstreams: HashMap<VersionId, PreparedUpstream>,
@@ -93,14 +96,24 @@ enum Part {
     Tenant(Arc<CompiledTenant>),
     Api(Arc<CompiledApi>),
     Version(Arc<CompiledVersion>),
+    LeftOut(Arc<LeftOut>),
 }
 
 impl CompiledConfig {
+    /// The newest form of a version that could be used.
+    fn last_good(&self, version: VersionId) -> Option<&Arc<CompiledVersion>> {
+        self.parts.values().find_map(|part| match part {
+            Part::Version(good) if good.id == version => Some(good),
+            Part::LeftOut(left_out) if left_out.version == version => left_out.last_good(),
+            _ => None,
+        })
+    }
+
     /// Every API.
     pub(crate) fn apis(&self) -> impl Iterator<Item = &CompiledApi> {
         self.parts.values().filter_map(|part| match part {
             Part::Api(api) => Some(&**api),
-            Part::Tenant(_) | Part::Version(_) => None,
+            Part::Tenant(_) | Part::Version(_) | Part::LeftOut(_) => None,
         })
     }
 }

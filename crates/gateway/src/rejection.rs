@@ -40,6 +40,8 @@ pub enum Rejection {
     VersionRetired(Option<Arc<Successor>>),
     /// The version is blocked, for this reason.
     VersionBlocked(Option<Arc<str>>),
+    /// Nothing of the version can be used but its address.
+    VersionUnavailable,
     /// No key was presented.
     KeyMissing,
     /// The key is unknown, malformed, revoked, expired or disabled: one answer for all.
@@ -134,6 +136,7 @@ impl Rejection {
             Self::MethodNotAllowed(_) => &METHOD_NOT_ALLOWED,
             Self::VersionRetired(_) => &VERSION_RETIRED,
             Self::VersionBlocked(_) => &VERSION_BLOCKED,
+            Self::VersionUnavailable => &VERSION_UNAVAILABLE,
             Self::KeyMissing => &KEY_MISSING,
             Self::KeyInvalid => &KEY_INVALID,
             Self::SubscriptionMissing => &SUBSCRIPTION_MISSING,
@@ -316,6 +319,12 @@ const VERSION_BLOCKED: Words = words(
     "version_blocked",
     "This version of the API is blocked",
     "its owner has blocked it for now; try again later",
+);
+const VERSION_UNAVAILABLE: Words = words(
+    S::SERVICE_UNAVAILABLE,
+    "version_unavailable",
+    "This version of the API cannot be served now",
+    "the gateway cannot use its configuration; whoever runs the gateway sees why in the list of nodes",
 );
 const KEY_MISSING: Words = words(
     S::UNAUTHORIZED,

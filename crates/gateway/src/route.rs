@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::compiled::compile;
+    use crate::compiled::{Patience, compile};
     use crate::testing::{Parts, api_part, tenant_part, version_part};
 
     /// Tenant 1 is `default`; tenant 2 is `acme` at api.acme.example; tenant 3 is suspended.
@@ -113,7 +113,7 @@ mod tests {
             version.tenant_id = crate::testing::id(tenant);
             parts.version(&version);
         }
-        compile(&parts.manifest(1), None, &parts.bodies).unwrap()
+        compile(&parts.manifest(1), None, &parts.bodies, Patience::Wait).unwrap()
     }
 
     fn found(config: &CompiledConfig, host: &str, path: &str) -> Option<(String, String)> {

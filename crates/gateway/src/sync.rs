@@ -4,7 +4,7 @@
 //! first, because a revocation must not wait for a large configuration to be
 //! compiled; both are durable before they are reported as applied. A
 //! configuration that cannot be compiled is refused and reported, and the one
-//! before it goes on serving.
+//! before it goes on serving; a version that cannot be is left out alone.
 
 mod boot;
 mod step;
@@ -17,6 +17,7 @@ use gatewright_model::id::NodeId;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::compiled::CompiledConfig;
 use crate::disk::{Disk, DiskError};
 use crate::runtime::Runtime;
 use crate::source::{Away, ConfigSource, NodeReport, NodeStatus};
@@ -53,6 +54,8 @@ pub struct ConfigSync {
     manifests_seen: i64,
     /// Only a manifest above this number is looked at: it serves, or was refused.
     manifest_known: i64,
+    /// The manifest of which parts were not delivered whole.
+    incomplete: Option<i64>,
     /// The configuration that serves is not on disk; it is tried again then.
     unkept: Option<Instant>,
     problem: Problems,
@@ -64,13 +67,43 @@ pub struct ConfigSync {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Problems {
     config: Option<String>,
+    versions: Option<String>,
     log: Option<String>,
     snapshot: Option<String>,
 }
 
+/// How many versions are named that were left out.
+const NAMED: usize = 3;
+
 impl Problems {
+    /// Keeps and logs which versions the configuration that serves leaves out.
+    fn note_versions(&mut self, config: &CompiledConfig) {
+        for left_out in &config.left_out {
+            tracing::error!(
+                snapshot.seq = config.seq,
+                version.id = %left_out.version,
+                reason = left_out.reason,
+                last_good = left_out.serves(),
+                "a version is left out of the configuration"
+            );
+        }
+        let named: Vec<String> = config
+            .left_out
+            .iter()
+            .take(NAMED)
+            .map(ToString::to_string)
+            .collect();
+        let more = config.left_out.len() - named.len();
+        let tail = if more > 0 {
+            format!("; and {more} more")
+        } else {
+            String::new()
+        };
+        self.versions = (!named.is_empty()).then(|| format!("{}{tail}", named.join("; ")));
+    }
+
     fn worst(&self) -> Option<String> {
-        let all = [&self.config, &self.log, &self.snapshot];
+        let all = [&self.config, &self.versions, &self.log, &self.snapshot];
         all.into_iter().find_map(Clone::clone)
     }
 }
@@ -117,6 +150,7 @@ impl ConfigSync {
             durable: Durable::NotKept,
             manifests_seen: 0,
             manifest_known: 0,
+            incomplete: None,
             unkept: None,
             problem: Problems::default(),
             away: false,

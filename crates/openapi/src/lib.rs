@@ -31,6 +31,5 @@ pub mod pointer;
 mod references;
 mod shape;
 pub mod slug;
-pub mod template;
 mod tree;
 pub mod version;

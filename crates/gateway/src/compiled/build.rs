@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatewright_model::id::{ApiId, TenantId, VersionId};
+use gatewright_model::id::{ApiId, EntityId, TenantId, VersionId};
 use gatewright_model::plan::Security;
 use gatewright_model::snapshot::{Manifest, PartHash, PartKind, PartRef};
 use gatewright_model::tenancy::DEFAULT_TENANT;
 
 use super::{
-    ApiRoutes, CompiledApi, CompiledConfig, CompiledPlan, CompiledTenant, CompiledVersion, Keyed, Part,
-    PreparedUpstream, TenantRoutes, VersionRoute,
+    ApiRoutes, CompiledApi, CompiledConfig, CompiledPlan, CompiledTenant, CompiledVersion, Keyed, LeftOut,
+    Part, PreparedUpstream, TenantRoutes, VersionRoute,
 };
 use crate::upstream::target::UpstreamSet;
 
@@ -44,10 +44,19 @@ pub enum CompileError {
     },
 }
 
+/// What becomes of a version whose bytes were not delivered, or were damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// The configuration waits for them.
+    Wait,
+    /// The version is left out.
+    LeaveOut,
+}
+
 /// The parts of a manifest that are not compiled yet.
 #[must_use]
 pub fn missing_parts(manifest: &Manifest, known: Option<&CompiledConfig>) -> Vec<PartHash> {
-    let is_known = |hash: &PartHash| known.is_some_and(|config| config.parts.contains_key(hash));
+    let is_known = |hash: &PartHash| taken_over(known, hash).is_some();
     let mut missing: Vec<_> = manifest
         .parts
         .iter()
@@ -59,24 +68,53 @@ pub fn missing_parts(manifest: &Manifest, known: Option<&CompiledConfig>) -> Vec
     missing
 }
 
-/// Compiles a manifest. Parts that `known` has are taken over, the others are read from `bodies`.
+fn taken_over<'c>(known: Option<&'c CompiledConfig>, hash: &PartHash) -> Option<&'c Part> {
+    known?.parts.get(hash).filter(|part| match part {
+        Part::LeftOut(left_out) => left_out.delivered,
+        Part::Tenant(_) | Part::Api(_) | Part::Version(_) => true,
+    })
+}
+
+/// Compiles a manifest. Parts that `known` has are taken over, the others are
+/// read from `bodies`. A version that cannot be used is left out; its last good
+/// form in `known` stands in for it.
 ///
 /// # Errors
-/// When a part is missing, damaged or cannot be used.
+/// When a tenant or an API cannot be used, or a part is missing or damaged.
 pub fn compile(
     manifest: &Manifest,
     known: Option<&CompiledConfig>,
     bodies: &HashMap<PartHash, Bytes>,
+    patience: Patience,
 ) -> Result<CompiledConfig, CompileError> {
     let mut parts = HashMap::with_capacity(manifest.parts.len());
     for reference in &manifest.parts {
-        let part = match known.and_then(|config| config.parts.get(&reference.hash)) {
+        let part = match taken_over(known, &reference.hash) {
             Some(part) => part.clone(),
-            None => read(reference, bodies)?,
+            None => match read(reference, bodies) {
+                Err(error) if may_leave_out(reference, &error, patience) => {
+                    let body = bodies.get(&reference.hash);
+                    let body = body.filter(|_| matches!(error, CompileError::Unusable { .. }));
+                    let last_good =
+                        known.and_then(|config| config.last_good(VersionId::from_uuid(reference.key)));
+                    Part::LeftOut(Arc::new(LeftOut::new(
+                        reference,
+                        error.to_string(),
+                        body,
+                        last_good,
+                    )))
+                }
+                part => part?,
+            },
         };
         parts.insert(reference.hash, part);
     }
     assemble(manifest, parts, known)
+}
+
+fn may_leave_out(reference: &PartRef, error: &CompileError, patience: Patience) -> bool {
+    reference.kind == PartKind::Version
+        && (matches!(error, CompileError::Unusable { .. }) || patience == Patience::LeaveOut)
 }
 
 fn read(reference: &PartRef, bodies: &HashMap<PartHash, Bytes>) -> Result<Part, CompileError> {
@@ -118,34 +156,55 @@ fn assemble(
         ..Assembly::default()
     };
     let mut tenants = HashMap::new();
-    for reference in &manifest.parts {
-        match parts.get(&reference.hash) {
-            Some(Part::Tenant(tenant)) => {
+    for part in parts.values() {
+        match part {
+            Part::Tenant(tenant) => {
                 tenants.insert(tenant.id, Arc::clone(tenant));
             }
-            Some(Part::Api(api)) => assembly.add_api(api),
-            Some(Part::Version(version)) => assembly.add_version(version),
-            None => return Err(CompileError::Missing(reference.hash)),
+            Part::Api(api) => assembly.add_api(api),
+            Part::Version(_) | Part::LeftOut(_) => {}
         }
     }
+    let mut versions = Vec::new();
     for reference in &manifest.parts {
-        let at_home = match parts.get(&reference.hash) {
-            Some(Part::Api(api)) => tenants.contains_key(&api.tenant_id),
-            Some(Part::Version(version)) => assembly.api_ids.get(&version.api_id) == Some(&version.tenant_id),
-            _ => true,
-        };
-        if !at_home {
-            return Err(CompileError::Dangling {
-                kind: reference.kind,
-                key: reference.key,
-            });
+        match parts.get(&reference.hash) {
+            Some(Part::Api(api)) if !tenants.contains_key(&api.tenant_id) => {
+                return Err(CompileError::Dangling {
+                    kind: reference.kind,
+                    key: reference.key,
+                });
+            }
+            Some(Part::Version(version)) if assembly.knows_api_of(version) => versions.push(version),
+            Some(Part::Version(_)) => assembly.left_out.push(Arc::new(LeftOut::homeless(reference))),
+            Some(Part::LeftOut(left_out)) => assembly.leave_out(left_out),
+            _ => {}
         }
+    }
+    // Behind those that stand in: where two have one address, the newest form has it.
+    for version in versions {
+        assembly.add_version(version);
     }
     let routes: Vec<_> = tenants
         .into_values()
         .map(|tenant| Arc::new(assembly.tenant(tenant)))
         .collect();
-    Ok(config(manifest.seq, routes, parts, assembly.upstreams))
+    let (left_out, upstreams) = (assembly.left_out, assembly.upstreams);
+    Ok(config(
+        manifest.seq,
+        routes,
+        CompiledParts {
+            parts,
+            left_out,
+            upstreams,
+        },
+    ))
+}
+
+/// What a configuration keeps beside its routes.
+struct CompiledParts {
+    parts: HashMap<PartHash, Part>,
+    left_out: Vec<Arc<LeftOut>>,
+    upstreams: HashMap<VersionId, PreparedUpstream>,
 }
 
 /// What a configuration is put together from.
@@ -156,9 +215,21 @@ struct Assembly<'a> {
     apis: HashMap<TenantId, Vec<Arc<CompiledApi>>>,
     versions: HashMap<ApiId, Vec<Arc<CompiledVersion>>>,
     upstreams: HashMap<VersionId, PreparedUpstream>,
+    left_out: Vec<Arc<LeftOut>>,
 }
 
 impl Assembly<'_> {
+    fn knows_api_of(&self, version: &CompiledVersion) -> bool {
+        self.api_ids.get(&version.api_id) == Some(&version.tenant_id)
+    }
+
+    fn leave_out(&mut self, left_out: &Arc<LeftOut>) {
+        self.left_out.push(Arc::clone(left_out));
+        if let Some(stand_in) = left_out.stand_in().filter(|stand_in| self.knows_api_of(stand_in)) {
+            self.add_version(stand_in);
+        }
+    }
+
     fn add_api(&mut self, api: &Arc<CompiledApi>) {
         self.api_ids.insert(api.id, api.tenant_id);
         self.apis.entry(api.tenant_id).or_default().push(Arc::clone(api));
@@ -246,19 +317,15 @@ fn plan_covers(plan: &CompiledPlan, security: Security, version: VersionId) -> b
     plan.security == security && plan.coverage.includes(version)
 }
 
-fn config(
-    seq: i64,
-    tenants: Vec<Arc<TenantRoutes>>,
-    parts: HashMap<PartHash, Part>,
-    upstreams: HashMap<VersionId, PreparedUpstream>,
-) -> CompiledConfig {
+fn config(seq: i64, tenants: Vec<Arc<TenantRoutes>>, compiled: CompiledParts) -> CompiledConfig {
     let mut config = CompiledConfig {
         seq,
         hosts: HashMap::new(),
         slugs: HashMap::new(),
         root: None,
-        parts,
-        upstreams,
+        left_out: compiled.left_out,
+        parts: compiled.parts,
+        upstreams: compiled.upstreams,
     };
     for routes in tenants {
         for host in &routes.tenant.hosts {

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use gatewright_model::api::{Unmatched, Upstream, VersionState};
 use gatewright_model::id::{ApiId, TenantId, VersionId};
 use gatewright_model::snapshot::{OperationPart, VersionPart};
+use gatewright_model::template::PathTemplate;
+use gatewright_model::text::VersionLabel;
 use gatewright_model::time::Timestamp;
 use http::{HeaderValue, Method};
 use wayfind::{Router, RouterBuilder};
 
 use crate::lifecycle::LifecycleHeaders;
-
-use super::template::to_route;
 
 /// A version.
 pub struct CompiledVersion {
@@ -32,6 +32,8 @@ pub struct CompiledVersion {
     pub(crate) blocked_reason: Option<Arc<str>>,
     pub(crate) deprecated_at: Option<Timestamp>,
     pub(crate) lifecycle: LifecycleHeaders,
+    /// Nothing is known but its address: every call is refused.
+    pub(crate) unavailable: bool,
     unmatched: Unmatched,
     router: Router<usize>,
     paths: Box<[DescribedPath]>,
@@ -46,6 +48,15 @@ impl fmt::Debug for CompiledVersion {
             .field("paths", &self.paths.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Where a version stands: read by itself when the rest of its part cannot be.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct VersionAddress {
+    id: VersionId,
+    api_id: ApiId,
+    tenant_id: TenantId,
+    label: VersionLabel,
 }
 
 /// An operation.
@@ -97,10 +108,31 @@ impl CompiledVersion {
             blocked_reason: part.blocked_reason.as_deref().map(Arc::from),
             deprecated_at: part.deprecation.as_ref().map(|end| end.deprecated_at),
             lifecycle: LifecycleHeaders::of(part.deprecation.as_ref()),
+            unavailable: false,
             unmatched: part.unmatched,
             router,
             paths,
         })
+    }
+
+    /// What stands at the address of a version of which nothing else can be used.
+    pub(super) fn unavailable(address: &VersionAddress) -> Self {
+        Self {
+            id: address.id,
+            api_id: address.api_id,
+            tenant_id: address.tenant_id,
+            operations: Box::default(),
+            upstream: None,
+            label: address.label.as_str().into(),
+            state: VersionState::Blocked,
+            blocked_reason: None,
+            deprecated_at: None,
+            lifecycle: LifecycleHeaders::of(None),
+            unavailable: true,
+            unmatched: Unmatched::Refuse,
+            router: RouterBuilder::new().build(),
+            paths: Box::default(),
+        }
     }
 
     /// Finds the operation of a path (the rest after the version's label, with
@@ -138,8 +170,9 @@ fn routes(operations: &[OperationPart]) -> Result<(Router<usize>, Box<[Described
     let mut paths: Vec<DescribedPath> = Vec::new();
     let mut builder = RouterBuilder::new();
     for (index, operation) in operations.iter().enumerate() {
-        let route = to_route(&operation.template)
-            .ok_or_else(|| format!("the template {} cannot be routed", operation.template))?;
+        let route = PathTemplate::parse(&operation.template)
+            .map_err(|error| format!("the template {} cannot be routed: {error}", operation.template))?
+            .to_route();
         let method = Method::from_bytes(operation.method.as_bytes())
             .map_err(|_| format!("{} is no method", operation.method))?;
         let place = match by_route.get(&route) {

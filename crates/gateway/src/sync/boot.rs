@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::compiled::{CompiledConfig, compile};
+use crate::compiled::{CompiledConfig, Patience, compile};
 use crate::disk::{Disk, DiskError};
 
 use super::{ConfigSync, Durable, blocking};
@@ -13,15 +13,19 @@ impl ConfigSync {
     /// it is the newest that can be used; that an older one serves is an alert.
     pub(super) async fn boot(&mut self, dir: PathBuf) -> Result<(), DiskError> {
         let runtime = Arc::clone(&self.runtime);
-        let (disk, alerts) = blocking(move || {
+        let (disk, alerts, config) = blocking(move || {
             let (disk, mut alerts) = Disk::open(&dir, |deltas| runtime.subjects().apply(deltas, 0))?;
             runtime.subjects().apply(&[], disk.through());
-            if let Some(config) = newest(&disk, &mut alerts) {
-                runtime.activate(Arc::new(config));
+            let config = newest(&disk, &mut alerts).map(Arc::new);
+            if let Some(config) = &config {
+                runtime.activate(Arc::clone(config));
             }
-            Ok((disk, alerts))
+            Ok((disk, alerts, config))
         })
         .await?;
+        if let Some(config) = config {
+            self.problem.note_versions(&config);
+        }
         for alert in &alerts {
             tracing::error!(alert, "the node's own copy of the configuration is not whole");
         }
@@ -38,15 +42,24 @@ fn newest(disk: &Disk, alerts: &mut Vec<String>) -> Option<CompiledConfig> {
         .snapshots()
         .inspect_err(|error| alerts.push(format!("stored configurations cannot be listed: {error}")))
         .ok()?;
-    seqs.into_iter().find_map(|seq| {
-        let stored = disk.snapshot(seq).map_err(|error| error.to_string());
-        let config = stored.and_then(|stored| {
-            compile(&stored.manifest, None, &stored.bodies).map_err(|error| error.to_string())
-        });
-        config
-            .inspect_err(|error| {
-                alerts.push(format!("the stored configuration {seq} cannot be used: {error}"));
-            })
-            .ok()
-    })
+    for (place, seq) in seqs.iter().enumerate() {
+        match read(disk, *seq, None) {
+            Ok(config) if config.left_out.is_empty() => return Some(config),
+            // Those before it may hold a good form of what it has to leave out. One
+            // that cannot be read itself is no loss.
+            Ok(_) => {
+                let oldest_first = seqs.iter().skip(place).rev();
+                return oldest_first.fold(None, |before, seq| {
+                    read(disk, *seq, before.as_ref()).ok().or(before)
+                });
+            }
+            Err(error) => alerts.push(format!("the stored configuration {seq} cannot be used: {error}")),
+        }
+    }
+    None
+}
+
+fn read(disk: &Disk, seq: i64, before: Option<&CompiledConfig>) -> Result<CompiledConfig, String> {
+    let stored = disk.snapshot(seq).map_err(|error| error.to_string())?;
+    compile(&stored.manifest, before, &stored.bodies, Patience::Wait).map_err(|error| error.to_string())
 }

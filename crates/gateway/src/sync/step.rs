@@ -8,7 +8,7 @@ use bytes::Bytes;
 use gatewright_model::snapshot::{Manifest, PartHash};
 use tokio::time::Instant;
 
-use crate::compiled::{CompileError, compile, missing_parts};
+use crate::compiled::{CompileError, Patience, compile, missing_parts};
 use crate::disk::Disk;
 use crate::source::{Away, DeltaPage};
 
@@ -136,22 +136,32 @@ impl ConfigSync {
         let seq = manifest.seq;
         let current = self.runtime.config.load_full();
         let bodies = self.bodies(missing_parts(&manifest, current.as_deref())).await?;
+        // What is not whole the second time will not be the third.
+        let patience = match self.incomplete {
+            Some(known) if known == seq => Patience::LeaveOut,
+            _ => Patience::Wait,
+        };
         let (manifest, bodies, compiled) = blocking(move || {
-            let compiled = compile(&manifest, current.as_deref(), &bodies);
+            let compiled = compile(&manifest, current.as_deref(), &bodies, patience);
             (manifest, bodies, compiled)
         })
         .await;
         match compiled {
             Ok(config) => {
+                self.problem.note_versions(&config);
                 self.runtime.activate(Arc::new(config));
                 tracing::info!(snapshot.seq = seq, "a configuration serves");
                 self.problem.config = None;
+                self.incomplete = None;
                 self.manifest_known = seq;
                 self.keep(manifest, bodies).await;
                 Ok(())
             }
             // What was delivered is not what was announced: that may be better next time.
-            Err(error @ (CompileError::Missing(_) | CompileError::Damaged(_))) => Err(Away::because(error)),
+            Err(error @ (CompileError::Missing(_) | CompileError::Damaged(_))) => {
+                self.incomplete = Some(seq);
+                Err(Away::because(error))
+            }
             Err(error) => {
                 tracing::error!(snapshot.seq = seq, %error, "a configuration is refused; the one before it serves");
                 self.manifest_known = seq;

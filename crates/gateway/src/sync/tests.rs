@@ -199,10 +199,10 @@ async fn a_bad_configuration_is_refused_and_told_while_the_old_one_serves() {
     sync.start().await;
     {
         let mut state = fixture.state.lock().unwrap();
-        let mut part = version_part(1, 1, "v2");
-        part.operations[0].template = "/{broken".to_owned();
+        let mut part = tenant_part(1, "default");
+        part.upstream_allow = vec!["no network".to_owned()];
         state.head += 1;
-        state.parts.version(&part);
+        state.parts.tenant(&part);
         state.manifest = Some(state.parts.manifest(state.head));
     }
     sync.step().await.unwrap();
@@ -214,6 +214,121 @@ async fn a_bad_configuration_is_refused_and_told_while_the_old_one_serves() {
     sync.step().await.unwrap();
     assert!(has_label(&runtime, "v3"));
     assert_eq!(fixture.last_report().problem, None);
+}
+
+impl Fixture {
+    /// Version 1 as nobody can use it, and version 2 with this label beside it.
+    fn publish_broken(&self, label: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.head += 1;
+        let mut broken = version_part(1, 1, "v1");
+        broken.operations[0].template = "/{broken".to_owned();
+        state.parts.version(&broken);
+        state.parts.version(&version_part(2, 1, label));
+        state.manifest = Some(state.parts.manifest(state.head));
+    }
+}
+
+/// What is answered at the root of a version.
+async fn answer(runtime: &Runtime, label: &str) -> &'static str {
+    let view = crate::runtime::RequestView {
+        method: &http::Method::GET,
+        host: None,
+        path: &format!("/shop/{label}/"),
+        headers: &http::HeaderMap::new(),
+        client: std::net::IpAddr::from([127, 0, 0, 1]),
+    };
+    let worker = crate::runtime::WorkerState::default();
+    let mut facts = crate::runtime::CallFacts::default();
+    match runtime.decide(&worker, &view, &mut facts).await {
+        Ok(_) => "admitted",
+        Err(refused) => refused.rejection.code(),
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_cannot_be_used_is_left_out_alone_and_its_last_good_form_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixture = Fixture::new();
+    let (mut sync, runtime) = opened(&fixture, Some(dir.path())).await;
+    sync.start().await;
+    for (label, seq) in [("v2", 3), ("v3", 4)] {
+        fixture.publish_broken(label);
+        sync.step().await.unwrap();
+        assert!(has_label(&runtime, label));
+        assert_eq!(answer(&runtime, "v1").await, "key_missing");
+        let report = fixture.last_report();
+        assert_eq!(report.snapshot_seq, seq);
+        let problem = report.problem.unwrap();
+        assert!(
+            problem.contains("ver_00000000000000000000000001 is left out") && problem.contains("/{broken"),
+            "{problem}"
+        );
+        assert!(problem.ends_with("its last good form serves"), "{problem}");
+    }
+    drop(sync);
+
+    // The good form is still on disk.
+    fixture.away.store(true, Ordering::Relaxed);
+    let (mut sync, runtime) = opened(&fixture, Some(dir.path())).await;
+    assert_eq!(sync.start().await, Booted::FromDisk);
+    assert!(has_label(&runtime, "v3"));
+    assert_eq!(answer(&runtime, "v1").await, "key_missing");
+    assert!(sync.problem.versions.is_some());
+
+    fixture.away.store(false, Ordering::Relaxed);
+    fixture.publish("v1");
+    sync.step().await.unwrap();
+    assert_eq!(answer(&runtime, "v1").await, "key_missing");
+    assert_eq!(fixture.last_report().problem, None);
+}
+
+#[tokio::test]
+async fn a_version_that_never_could_be_used_is_refused_at_its_address() {
+    let fixture = Fixture::new();
+    fixture.publish_broken("v2");
+    let (mut sync, runtime) = opened(&fixture, None).await;
+    assert_eq!(sync.start().await, Booted::FromSource);
+    assert_eq!(answer(&runtime, "v1").await, "version_unavailable");
+    assert_eq!(answer(&runtime, "v2").await, "key_missing");
+    let problem = fixture.last_report().problem.unwrap();
+    assert!(problem.ends_with("its calls are refused"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_version_without_its_bytes_or_its_api_holds_nothing_up() {
+    let fixture = Fixture::new();
+    {
+        let mut state = fixture.state.lock().unwrap();
+        state.parts.version(&version_part(2, 1, "lost"));
+        let lost = state.parts.parts.last().unwrap().hash;
+        state.parts.bodies.remove(&lost);
+        state.parts.version(&version_part(3, 77, "homeless"));
+        state.head += 1;
+        state.manifest = Some(state.parts.manifest(state.head));
+    }
+    let (mut sync, runtime) = opened(&fixture, None).await;
+    // The first time it may be a hiccup of the source.
+    assert_eq!(sync.start().await, Booted::Empty);
+    sync.step().await.unwrap();
+    assert_eq!(answer(&runtime, "v1").await, "key_missing");
+    assert_eq!(answer(&runtime, "lost").await, "no_route");
+    let problem = fixture.last_report().problem.unwrap();
+    assert!(
+        problem.contains("is missing") && problem.contains("its API is not"),
+        "{problem}"
+    );
+
+    // It is asked for again with the next configuration.
+    fixture
+        .state
+        .lock()
+        .unwrap()
+        .parts
+        .version(&version_part(2, 1, "lost"));
+    fixture.publish("v1");
+    sync.step().await.unwrap();
+    assert_eq!(answer(&runtime, "lost").await, "key_missing");
 }
 
 #[tokio::test]

@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use gatewright_model::template::PathTemplate;
 use wayfind::RouterBuilder;
 
 use super::Route;
 use super::operations::Found;
 use crate::finding::{Code, Findings};
 use crate::method::Method;
-use crate::template::PathTemplate;
 
 /// The template to show and the route of each operation.
 pub(super) fn assign(found: &[Found<'_>], findings: &mut Findings) -> Vec<(String, Route)> {
@@ -186,7 +186,7 @@ impl Shape {
                 };
                 Self {
                     shown,
-                    route: Some(template.to_wayfind()),
+                    route: Some(template.to_route()),
                     tail,
                 }
             }

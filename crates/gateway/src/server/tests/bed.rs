@@ -131,7 +131,13 @@ impl Setup {
             timeouts: self.timeouts,
         });
         manifests.version(&version);
-        let config = compiled::compile(&manifests.manifest(3), None, &manifests.bodies, compiled::Patience::Wait).unwrap();
+        let config = compiled::compile(
+            &manifests.manifest(3),
+            None,
+            &manifests.bodies,
+            compiled::Patience::Wait,
+        )
+        .unwrap();
         runtime.activate(Arc::new(config));
         let key = secret::generate(SecretKind::LiveKey, &SystemEntropy);
         let mut known = credential(1, 70, 71);

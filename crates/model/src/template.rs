@@ -1,6 +1,6 @@
-//! Path templates (`/pets/{id}`): what they mean and how they are routed.
-//!
-//! This file knows nothing about documents.
+//! Path templates (`/pets/{id}`): what they mean and how they are routed. The
+//! importer proves with this that a template can be routed, and the gateway
+//! routes by it: one grammar, so that neither takes what the other refuses.
 
 use std::fmt;
 
@@ -122,18 +122,18 @@ impl PathTemplate {
             .any(|pair| matches!(pair, [Part::Parameter { .. }, Part::Parameter { .. }]))
     }
 
-    /// The template in the router's language. Parameters are renamed by their
-    /// position (`p0`, `p1`, …), so that templates of one shape are one text
-    /// whatever their authors called things; touching parameters match as one;
-    /// literals are percent-encoded as they arrive on the wire.
+    /// The template in the language of the router (the crate wayfind). Parameters
+    /// are renamed by their position (`p0`, `p1`, …), so that templates of one
+    /// shape are one text whatever their authors called things; touching
+    /// parameters match as one; literals stand as in a normalised path.
     #[must_use]
-    pub fn to_wayfind(&self) -> String {
+    pub fn to_route(&self) -> String {
         let mut text = String::new();
         let mut position = 0_usize;
         let mut parts = self.parts.iter().peekable();
         while let Some(part) = parts.next() {
             match part {
-                Part::Literal(literal) => text.extend(utf8_percent_encode(literal, ENCODED)),
+                Part::Literal(literal) => push_normalised(&mut text, literal),
                 Part::Parameter { reach, .. } => {
                     let mut reach = *reach;
                     while let Some(Part::Parameter { reach: next, .. }) =
@@ -169,19 +169,43 @@ impl fmt::Display for PathTemplate {
     }
 }
 
-/// What a path cannot hold as it is (RFC 3986 section 3.3). `%` stays: it is
-/// taken for an escape that is there already.
+/// What a path cannot hold as it is (RFC 3986, section 3.3). `%` is looked at
+/// before: it may begin an escape that is there already.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
+    .add(b'#')
     .add(b'<')
     .add(b'>')
+    .add(b'?')
+    .add(b'[')
     .add(b'\\')
+    .add(b']')
     .add(b'^')
     .add(b'`')
-    .add(b'|')
-    .add(b'[')
-    .add(b']');
+    .add(b'|');
+
+/// Writes a literal as it stands in a normalised path (RFC 3986, section
+/// 6.2.2): escapes in capitals, unreserved characters as themselves.
+fn push_normalised(route: &mut String, literal: &str) {
+    let mut rest = literal;
+    while let Some((before, after)) = rest.split_once('%') {
+        route.extend(utf8_percent_encode(before, ENCODED));
+        let escape = after
+            .split_at_checked(2)
+            .filter(|(digits, _)| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|(digits, behind)| Some((u8::from_str_radix(digits, 16).ok()?, behind)));
+        match escape {
+            Some((byte, _)) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                route.push(char::from(byte));
+            }
+            Some((byte, _)) => route.push_str(&format!("%{byte:02X}")),
+            None => route.push_str("%25"),
+        }
+        rest = escape.map_or(after, |(_, behind)| behind);
+    }
+    route.extend(utf8_percent_encode(rest, ENCODED));
+}
 
 fn push_literal(parts: &mut Vec<Part>, literal: &str) -> Result<(), TemplateError> {
     if literal.contains('}') {
@@ -217,7 +241,7 @@ mod tests {
     use super::{PathTemplate, TemplateError};
 
     fn routed(text: &str) -> String {
-        PathTemplate::parse(text).unwrap().to_wayfind()
+        PathTemplate::parse(text).unwrap().to_route()
     }
 
     #[test]
@@ -233,6 +257,7 @@ mod tests {
             ("/files/{path*}", "/files/<*p0>"),
             ("/{a}{b}/{c}", "/<p0>/<p1>"),
             ("/a b/<é>", "/a%20b/%3C%C3%A9%3E"),
+            ("/%7euser/%2fx/100%/%+1", "/~user/%2Fx/100%25/%25+1"),
         ] {
             assert_eq!(routed(template), route, "{template}");
             wayfind::RouterBuilder::new()
@@ -285,12 +310,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_parses_can_be_routed(text in "/[a-z{}/+*<> :.]{0,40}") {
+        fn whatever_parses_can_be_routed(text in "/[a-z{}/+*<> :.%é]{0,40}") {
             if let Ok(template) = PathTemplate::parse(&text) {
                 let mut builder = wayfind::RouterBuilder::new();
-                prop_assert!(builder.insert(&template.to_wayfind(), ()).is_ok(), "{}", template.to_wayfind());
+                prop_assert!(builder.insert(&template.to_route(), ()).is_ok(), "{}", template.to_route());
                 prop_assert_eq!(PathTemplate::parse(&template.to_string()), Ok(template));
             }
+        }
+
+        #[test]
+        fn a_literal_path_finds_itself(path in "(/[a-z0-9._~:@!$&'()*+,;=-]{1,8}){1,5}") {
+            let mut builder = wayfind::RouterBuilder::new();
+            builder.insert(&routed(&path), ()).unwrap();
+            prop_assert!(builder.build().search(&path).is_some());
         }
     }
 }
