@@ -17,6 +17,7 @@ mod chart;
 mod console;
 mod cookies;
 mod csv;
+mod explained;
 mod failure;
 mod fields;
 mod filters;
@@ -32,8 +33,11 @@ mod pages;
 mod portal;
 mod range;
 mod router;
+mod sample;
 mod security;
 mod shell;
+#[cfg(test)]
+mod templates;
 mod tenant_path;
 #[cfg(test)]
 mod testing;
@@ -41,4 +45,5 @@ mod traffic;
 mod visit;
 
 pub use app::WebSettings;
+pub use sample::{SampleApi, SampleService};
 pub use router::{before_the_store, router, routes_with_access};

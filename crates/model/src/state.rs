@@ -26,6 +26,8 @@ pub trait Word: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     const ALL: &'static [Self];
     /// The word on the wire, in the database and on screen.
     fn as_str(self) -> &'static str;
+    /// What it means, as its declaration says: pages and generated references tell it.
+    fn meaning(self) -> &'static str;
 
     /// Reads the word.
     ///
@@ -46,15 +48,18 @@ pub trait Word: Copy + Eq + fmt::Debug + Send + Sync + 'static {
 /// Declares an enum whose variants are words.
 #[macro_export]
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
+        pub enum $name { $($(#[doc = $doc])+ $variant,)+ }
 
         impl $crate::state::Word for $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
             fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
+            }
+            fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
 
