@@ -15,6 +15,7 @@ use crate::method::Method;
 use crate::slug::Slug;
 
 pub use build::build;
+pub(crate) use details::requirement;
 
 /// The index of one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

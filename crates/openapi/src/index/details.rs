@@ -140,7 +140,7 @@ fn kind_of(scheme: &Value) -> SecurityKind {
 }
 
 /// Reads a list of security requirements; what has the wrong type is left out.
-pub(super) fn requirement(list: Option<&Value>) -> SecurityRequirement {
+pub(crate) fn requirement(list: Option<&Value>) -> SecurityRequirement {
     let alternatives = list
         .and_then(Value::as_array)
         .map(Vec::as_slice)
