@@ -3,7 +3,8 @@
 //! say so, and the gateway goes on with what it has.
 
 pub(crate) mod config_source;
-pub(crate) mod counter_rows;
+mod counter_rows;
+pub(crate) mod counters;
 mod last_used;
 pub(crate) mod node_id;
 pub(crate) mod node_rows;

@@ -12,11 +12,12 @@ use gatewright_control::fetch::Fetcher;
 use gatewright_control::passwords::Password;
 use gatewright_management::ManagementSettings;
 use gatewright_model::address::AddressPolicy;
-use gatewright_web::WebSettings;
+use gatewright_web::{SampleService, WebSettings};
 use gatewright_worker::{Keep, Worker};
 
 use crate::commands::session;
 use crate::failure::Failure;
+use crate::sample::Sample;
 use crate::schema::{self, Upgrade};
 use crate::serve::addresses::Addresses;
 use crate::serve::foundation::Foundation;
@@ -30,21 +31,25 @@ pub(crate) struct ControlPlane {
     addresses: Addresses,
     own_listeners: Vec<SocketAddr>,
     gateway: Option<SocketAddr>,
+    sample: Option<Sample>,
     management: Surface,
     portal: Surface,
     use_cases: OnceLock<Control>,
 }
 
 impl ControlPlane {
-    /// Nothing is open yet. `gateway` is where the gateway of this process listens.
+    /// Nothing is open yet. `gateway` is where the gateway of this process
+    /// listens; without one no gateway is sure to reach the sample service.
     pub(crate) fn new(
         addresses: Addresses,
         own_listeners: Vec<SocketAddr>,
         gateway: Option<SocketAddr>,
+        sample: Sample,
     ) -> Self {
         Self {
             addresses,
             own_listeners,
+            sample: gateway.is_some().then_some(sample),
             gateway,
             management: Surface::default(),
             portal: Surface::new(gatewright_web::before_the_store()),
@@ -122,6 +127,10 @@ impl ControlPlane {
         if roles.has(Role::Portal) {
             let settings = WebSettings {
                 local_gateway: self.gateway,
+                sample: self
+                    .sample
+                    .clone()
+                    .map(|sample| Arc::new(sample) as Arc<dyn SampleService>),
                 management_url: self.addresses.management.as_str().to_owned(),
                 ..WebSettings::default()
             };

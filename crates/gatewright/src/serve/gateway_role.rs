@@ -5,13 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_config::Role;
-use gatewright_coordination::authority::Authority;
 use gatewright_coordination::limiter::{Limiter, LimiterSettings, Sources};
-use gatewright_coordination::redis_authority::RedisAuthority;
-use gatewright_coordination::stored::StoredAuthority;
 use gatewright_gateway::metrics::Metrics;
 use gatewright_gateway::record::{BatchIds, Recorder};
-use gatewright_gateway::runtime::Runtime;
+use gatewright_gateway::runtime::{CallerKeys, Runtime};
 use gatewright_gateway::server::{Gateway, Parts, Settings, StartError};
 use gatewright_gateway::source::NodeStatus;
 use gatewright_gateway::sync::{Booted, ConfigSync, Ends};
@@ -23,7 +20,7 @@ use crate::serve::foundation::Foundation;
 use crate::serve::listeners::{in_use, refused};
 use crate::status::GatewayView;
 use crate::wiring::config_source::StoreSource;
-use crate::wiring::counter_rows::CounterRows;
+use crate::wiring::counters;
 use crate::wiring::node_rows::NodeRows;
 use crate::wiring::record_sink::StoreSink;
 
@@ -63,9 +60,12 @@ impl GatewayRole {
             return Ok(None);
         }
         let limiter = Arc::new(limiter(base)?);
-        let hasher = base.master_key.secret_hasher();
+        let keys = CallerKeys {
+            credentials: base.master_key.secret_hasher(),
+            console: base.master_key.console_signer(),
+        };
         let runtime = Arc::new(Runtime::new(
-            hasher,
+            keys,
             Arc::clone(&limiter),
             Arc::clone(&base.clock),
         ));
@@ -171,18 +171,7 @@ impl GatewayRole {
 }
 
 fn limiter(base: &Foundation) -> Result<Limiter, Failure> {
-    let authority: Arc<dyn Authority> = match &base.config.store.redis {
-        Some(url) => Arc::new(RedisAuthority::new(url.expose()).map_err(|error| {
-            Failure::usage(format!(
-                "redis_url (--redis-url, GATEWRIGHT_REDIS_URL) cannot be used: {}; fix: give redis://HOST:PORT",
-                with_causes(&error)
-            ))
-        })?),
-        None => Arc::new(StoredAuthority::new(CounterRows::new(
-            base.store.clone(),
-            Arc::clone(&base.clock),
-        ))),
-    };
+    let authority = counters::authority(base)?;
     let sources = Sources {
         clock: Arc::clone(&base.clock),
         entropy: Arc::clone(&base.entropy),

@@ -1,5 +1,7 @@
 //! Subscriptions: an application's right to use an API under a plan.
 
+mod quota;
+
 use std::time::Duration;
 
 use axum::extract::State;
@@ -65,7 +67,7 @@ pub(crate) fn add(api: Api) -> Api {
             about("get_subscription", "One subscription."),
             get,
         );
-    add_verbs(api)
+    add_verbs(quota::add(api))
 }
 
 fn add_verbs(api: Api) -> Api {
