@@ -40,8 +40,14 @@ const NEVER: Nanos = Nanos::MAX;
 /// How long permits should last that are leased ahead for a counter in slow but
 /// steady use. Less than the life of a lease, so that few are returned unspent.
 const AHEAD: Nanos = 8 * SECOND;
+/// For how long the pace of a counter is remembered: a lease of a quota and a bit.
+const REMEMBERED: Nanos = 10 * SECOND;
+/// What a counter gets of which no pace is known.
+const FIRST: u64 = 4;
 /// Who needs more in that time has a demand that batches serve.
 const MOST_AHEAD: u64 = 64;
+/// A lease of which so many were spent is followed by another one unasked.
+const STEADY: u64 = 2;
 /// All nodes together keep at most this part of what is left without using it.
 const SPARE: u64 = 100;
 
@@ -128,19 +134,21 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn new(permits: &Permits, now: Nanos) -> Self {
+        let rule = permits.limit.rule.load();
         Self {
             held: VecDeque::new(),
             reports: Vec::new(),
             returns: false,
             pending: None,
             due: NEVER,
-            version: permits.limit.rule.load().version,
+            version: rule.version,
             demand: Demand::new(now),
             last_use: now,
             granted_at: None,
             spent_since: 0,
             batch: 0,
-            remaining: u64::MAX,
+            // Until an answer says less.
+            remaining: rule.spec.amount,
             hold_until: 0,
             refused_since: None,
             recalled_at: None,
@@ -152,8 +160,10 @@ impl Book {
     pub(super) fn look(&mut self, permits: &Permits, asker: Asker, now: Nanos, mode: Mode) -> Step {
         let rule = permits.limit.rule.load();
         let shape = Shape::of(&rule.spec);
+        let held = !self.held.is_empty();
         self.settle(permits, shape, now);
         self.end_leases(permits, shape, now);
+        let steady = held && self.held.is_empty() && self.spent_since >= STEADY;
         self.forget_refusal(now);
         let idle = now >= self.idle_at(permits, asker.nodes) && mode == Mode::Serve;
         if self.version != rule.version || idle || mode == Mode::Drain {
@@ -170,7 +180,14 @@ impl Book {
             self.abandon();
         }
         let want = match mode {
-            Mode::Serve if now >= self.hold_until => self.want(permits, &rule.spec, shape, asker.nodes, now),
+            Mode::Serve if now >= self.hold_until => {
+                let want = self.want(permits, &rule.spec, shape, asker.nodes, now);
+                if steady {
+                    want.max(self.ahead(&rule.spec, shape, asker.nodes, now))
+                } else {
+                    want
+                }
+            }
             _ => 0,
         };
         let known = permits.known();
@@ -180,16 +197,6 @@ impl Book {
         if want == 0 && !owes {
             return self.rest(permits, shape, asker.nodes, now);
         }
-        let mut reports = std::mem::take(&mut self.reports);
-        self.returns = false;
-        if shape != Shape::Rate {
-            reports.extend(
-                self.held
-                    .iter()
-                    .filter(|held| held.left < held.granted)
-                    .map(Held::report),
-            );
-        }
         let request = LeaseRequest {
             lease: asker.lease,
             node: asker.node,
@@ -197,7 +204,7 @@ impl Book {
             spec: Arc::clone(&rule.spec),
             want,
             nodes: asker.nodes,
-            reports,
+            reports: self.take_reports(shape),
             known,
         };
         self.pending = Some(Pending {
@@ -205,6 +212,17 @@ impl Book {
             sent: now,
         });
         Step::Send(request)
+    }
+
+    /// What is to be said of leases that were closed, and of those that go on.
+    fn take_reports(&mut self, shape: Shape) -> Vec<LeaseReport> {
+        let mut reports = std::mem::take(&mut self.reports);
+        self.returns = false;
+        if shape != Shape::Rate {
+            let used = self.held.iter().filter(|held| held.left < held.granted);
+            reports.extend(used.map(Held::report));
+        }
+        reports
     }
 
     /// Enters the answer to what was sent. An answer to something else says nothing.
@@ -378,23 +396,23 @@ impl Book {
             return Step::Sleep(now + IDLE);
         }
         // How fast permits go is remembered for as long as it counts.
-        match self.granted_at.map(|at| at + AHEAD) {
+        match self.granted_at.map(|at| at + REMEMBERED) {
             Some(forgotten) if shape != Shape::Rate && now < forgotten => Step::Sleep(forgotten),
             _ => Step::Done,
         }
     }
 
-    /// How many a counter in slow but steady use gets at once: what it will spend
-    /// while the lease lives, and no more than may lie idle.
+    /// How many a counter in slow use gets at once: what it will spend while the
+    /// lease lives, and no more than may lie idle.
     fn ahead(&self, spec: &LimitSpec, shape: Shape, nodes: u32, now: Nanos) -> u64 {
-        let Some(granted_at) = self.granted_at.filter(|_| shape != Shape::Rate) else {
-            return 0;
-        };
-        let since = now.saturating_sub(granted_at);
-        if since >= AHEAD {
+        if shape == Shape::Rate {
             return 0;
         }
-        let expected = per(self.spent_since, AHEAD.min(life(spec, shape)), since.max(IDLE));
+        let since = self.granted_at.map(|at| now.saturating_sub(at));
+        let expected = match since.filter(|since| *since < REMEMBERED) {
+            Some(since) => per(self.spent_since, AHEAD.min(life(spec, shape)), since.max(IDLE)),
+            None => FIRST,
+        };
         expected.min(self.spare(nodes)).min(MOST_AHEAD)
     }
 
@@ -451,7 +469,8 @@ impl Book {
         let low = if demand >= 2 && answer.remaining > 0 {
             self.batch / 2 + 1
         } else {
-            0
+            // With the last one the next batch is asked for, when there was a batch.
+            u64::from(answer.granted >= STEADY)
         };
         permits.fill(answer.granted, until, low);
     }

@@ -257,7 +257,7 @@ proptest! {
 
     #[test]
     fn a_quota_is_never_exceeded(
-        amount in prop_oneof![3 => 1_u64..30, 1 => 300_u64..1_500],
+        amount in prop_oneof![3 => 1_u64..30, 1 => 300_u64..600],
         events in prop::collection::vec(event(), 1..200),
     ) {
         let mut by_period = BTreeMap::<i64, u64>::new();
@@ -269,7 +269,7 @@ proptest! {
 
     #[test]
     fn a_rolling_quota_is_never_exceeded_in_any_window(
-        amount in prop_oneof![3 => 1_u64..30, 1 => 300_u64..1_500],
+        amount in prop_oneof![3 => 1_u64..30, 1 => 300_u64..600],
         events in prop::collection::vec(event(), 1..200),
     ) {
         let rolling = Limit { reset: ResetKind::Rolling, ..limit(LimitKind::Quota, amount) };
@@ -405,7 +405,8 @@ fn slow_calls(world: &mut World, node: usize, calls: i64, every: i64) -> u64 {
                     world.nodes[asker].deliver(world.now * MILLI);
                 }
             }
-            world.now += 10;
+            // Nobody looks at an account that nothing happens to.
+            world.now += if world.taken.len() < wanted { 10 } else { 250 };
         }
     }
     requests
@@ -417,7 +418,7 @@ fn a_key_in_slow_and_steady_use_costs_few_requests() {
     limit.window = "1d".parse().unwrap();
     let mut world = World::new(&limit);
     let requests = slow_calls(&mut world, 0, 100, 1_000);
-    assert!(requests <= 40, "{requests} requests for 100 calls");
+    assert!(requests <= 30, "{requests} requests for 100 calls");
     // A quota that is nearly used up is asked about call by call, as before.
     limit.amount = 100;
     let mut world = World::new(&limit);
@@ -469,7 +470,7 @@ fn a_permit_is_not_used_after_the_end_of_its_lease_or_its_period() {
     ] {
         let mut world = World::new(&Limit {
             reset,
-            ..limit(LimitKind::Quota, 1_000)
+            ..limit(LimitKind::Quota, 200)
         });
         world.now = start;
         world.nodes[0].permits.pretend_waiting(2);
