@@ -1,6 +1,6 @@
 //! Creating, finding and changing APIs.
 
-use gatewright_model::api::{Api, ApiKind, Visibility};
+use gatewright_model::api::{Api, ApiKind, VersionState, Visibility};
 use gatewright_model::id::{ApiId, TeamId};
 use gatewright_model::invalid::Invalid;
 use gatewright_model::page::{Page, PageRequest};
@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::snapshot;
 use crate::views::{ApiView, VersionSummary};
+
+pub use gatewright_store::ApiOrder;
 
 /// Use cases of APIs.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,10 @@ pub struct ApiFilter {
     pub visibility: Option<Visibility>,
     /// The owning team.
     pub team: Option<Ref<TeamId>>,
+    /// With a version in this state.
+    pub state: Option<VersionState>,
+    /// In which order.
+    pub order: ApiOrder,
 }
 
 impl Control {
@@ -98,6 +104,8 @@ impl Apis<'_> {
             visibility: filter.visibility,
             team,
             seen_by: caller.rights.teams_with(Permission::ApisRead),
+            state: filter.state,
+            order: filter.order,
         };
         let apis = tx.apis().list(&stored, page).await?;
         let ids: Vec<_> = apis.items.iter().map(|api| api.id).collect();

@@ -117,6 +117,12 @@ impl NewLimit {
         &self.limit.name
     }
 
+    /// The limit as people read it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        self.limit.in_words()
+    }
+
     /// The limit with its identity.
     #[must_use]
     pub fn with_id(self, id: LimitId) -> Limit {

@@ -1,10 +1,11 @@
 //! APIs.
 
-use gatewright_model::api::{Api, ApiVersion, Visibility};
+use gatewright_model::api::{Api, ApiVersion, VersionState, Visibility};
 use gatewright_model::id::{ApiId, EntityId, TeamId};
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::text::{ContextPath, Slug};
 use sea_query::{Condition, Expr, ExprTrait, Order, Query, SelectStatement};
+use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::row::{Record, contains, is, is_in, is_some, record, versioned};
@@ -32,6 +33,22 @@ pub struct ApiFilter {
     pub team: Option<TeamId>,
     /// Only what members of these teams find: public ones, the tenant's, and the teams' own. `None` for all.
     pub seen_by: Option<Vec<TeamId>>,
+    /// With a version in this state.
+    pub state: Option<VersionState>,
+    /// In which order.
+    pub order: ApiOrder,
+}
+
+/// The order of a list of APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ApiOrder {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// By name, from A to Z.
+    Name,
+    /// The last changed first.
+    Changed,
 }
 
 impl Apis<'_> {
@@ -68,7 +85,7 @@ impl Apis<'_> {
         self.0.one_locked(is("id", &id)).await
     }
 
-    /// APIs, newest first.
+    /// APIs, in the order that the filter names.
     ///
     /// # Errors
     /// As for every read.
@@ -86,10 +103,23 @@ impl Apis<'_> {
         select
             .and_where_option(is_some("visibility", filter.visibility.as_ref()))
             .and_where_option(is_some("team_id", filter.team.as_ref()))
+            .and_where_option(filter.state.as_ref().map(with_version_in))
             .cond_where(Condition::all().add_option(named).add_option(found));
-        self.0
-            .page(select, page, Order::Desc, |api: &Api| api.id.uuid())
-            .await
+        let (column, order) = match filter.order {
+            ApiOrder::Newest => {
+                let id = |api: &Api| api.id.uuid();
+                return self.0.page(select, page, Order::Desc, id).await;
+            }
+            ApiOrder::Name => ("name", Order::Asc),
+            ApiOrder::Changed => ("updated_at", Order::Desc),
+        };
+        select
+            .and_where_option(page.after.map(|cursor| beyond(column, order.clone(), cursor.0)))
+            .order_by(column, order.clone())
+            .order_by("id", order)
+            .limit(u64::from(page.size.get()) + 1);
+        let rows = self.0.all(&select).await?;
+        Ok(Page::cut(rows, page.size, |api: &Api| api.id.uuid()))
     }
 
     /// Adds an API.
@@ -180,6 +210,33 @@ impl Apis<'_> {
         }
         Ok(())
     }
+}
+
+fn with_version_in(state: &VersionState) -> Expr {
+    let mut select = Query::select();
+    select
+        .column("api_id")
+        .from(ApiVersion::TABLE)
+        .and_where(is("state", state));
+    in_query("id", select)
+}
+
+/// What comes after the API with this id in an order by another column. The
+/// order ends with the id, so that equal values have a place as well.
+fn beyond(column: &'static str, order: Order, cursor: Uuid) -> Expr {
+    let of_cursor = || {
+        let mut select = Query::select();
+        select
+            .column(column)
+            .from(Api::TABLE)
+            .and_where(Expr::col("id").eq(cursor));
+        Expr::SubQuery(None, Box::new(select.into()))
+    };
+    let (later, later_id) = match order {
+        Order::Desc => (Expr::col(column).lt(of_cursor()), Expr::col("id").lt(cursor)),
+        _ => (Expr::col(column).gt(of_cursor()), Expr::col("id").gt(cursor)),
+    };
+    later.or(Expr::col(column).eq(of_cursor()).and(later_id))
 }
 
 fn ids_of(table: &'static str, column: &'static str, id: ApiId) -> SelectStatement {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use gatewright_control::Control;
-use gatewright_control::apis::{ApiFilter, ApiPatch, NewApi};
+use gatewright_control::apis::{ApiFilter, ApiOrder, ApiPatch, NewApi};
 use gatewright_control::views::{ApiView, VersionSummary};
 use gatewright_model::api::{ApiKind, VersionState, Visibility};
 use gatewright_model::id::{ApiId, TeamId, VersionId};
@@ -93,6 +93,8 @@ filter! {
         visibility: Visibility,
         /// The owning team, by id or slug.
         team: Ref<TeamId>,
+        /// With a version in this state.
+        state: VersionState,
     }
 }
 
@@ -182,6 +184,8 @@ async fn list(
         q: filter.q,
         visibility: filter.visibility,
         team: filter.team,
+        state: filter.state,
+        order: ApiOrder::Newest,
     };
     let apis = control.apis().list(&caller, &filter, page).await?;
     Ok(Listed::page(apis, ApiBody::from))

@@ -1,0 +1,160 @@
+//! What a document would change in a version, before it is imported: the
+//! operations that come, go, or mean something else.
+
+use std::collections::HashMap;
+
+use gatewright_model::api::{ApiVersion, Operation, VersionState};
+use gatewright_model::id::ApiId;
+use gatewright_model::permission::Permission;
+use gatewright_model::reference::{Ref, VersionRef};
+use gatewright_model::state::Word;
+use gatewright_openapi::finding::Finding;
+
+use crate::apis::visible;
+use crate::caller::Caller;
+use crate::error::{Error, Result};
+use crate::import::ImportSource;
+use crate::versions::{self, Versions};
+
+/// What an import over a version would do.
+#[derive(Debug, Clone)]
+pub struct ImportPreview {
+    /// What the importer has to say.
+    pub findings: Vec<Finding>,
+    /// The operations that differ.
+    pub changes: OperationChanges,
+}
+
+/// How the operations of two documents differ. Each is known by its key; what
+/// it means is told by its fingerprint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OperationChanges {
+    /// Only in the new document, in its order.
+    pub added: Vec<Operation>,
+    /// In both, with another meaning.
+    pub changed: Vec<Operation>,
+    /// Only in the old document.
+    pub removed: Vec<Operation>,
+    /// How many stay as they are.
+    pub unchanged: usize,
+}
+
+impl OperationChanges {
+    /// Compares two lists of operations.
+    #[must_use]
+    pub fn between(before: Vec<Operation>, after: Vec<Operation>) -> Self {
+        let mut changes = Self::default();
+        let order: Vec<String> = before.iter().map(|operation| operation.key.clone()).collect();
+        let mut known: HashMap<String, Operation> = before
+            .into_iter()
+            .map(|operation| (operation.key.clone(), operation))
+            .collect();
+        for operation in after {
+            match known.remove(&operation.key) {
+                None => changes.added.push(operation),
+                Some(earlier) if earlier.fingerprint == operation.fingerprint => changes.unchanged += 1,
+                Some(_) => changes.changed.push(operation),
+            }
+        }
+        changes.removed = order.iter().filter_map(|key| known.remove(key)).collect();
+        changes
+    }
+
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+}
+
+impl Versions<'_> {
+    /// Says what an import over a version would change, and writes nothing.
+    ///
+    /// # Errors
+    /// As for the import itself.
+    pub async fn preview_import(
+        &self,
+        caller: &Caller,
+        api: &Ref<ApiId>,
+        version: &VersionRef,
+        source: ImportSource,
+    ) -> Result<ImportPreview> {
+        let before = {
+            let mut tx = self.0.read(caller).await?;
+            let api = visible(&mut tx, caller, api).await?;
+            caller.require_in(Permission::ApisWrite, api.team_id)?;
+            let version = versions::find(&mut tx, &api, version).await?;
+            takes_documents(&version)?;
+            versions::operations_of(&mut tx, &version).await?
+        };
+        let known = versions::known_slugs(&before);
+        let document = self.0.read_document(source, known).await?;
+        Ok(ImportPreview {
+            findings: document.findings,
+            changes: OperationChanges::between(before, document.operations),
+        })
+    }
+}
+
+/// A version under review is frozen, and one that has ended stays as it was.
+pub(crate) fn takes_documents(version: &ApiVersion) -> Result<()> {
+    if !matches!(
+        version.state,
+        VersionState::InReview | VersionState::Retired | VersionState::Archived
+    ) {
+        return Ok(());
+    }
+    let rule = format!("a version that is {} takes no new document", version.state);
+    Err(Error::guard_in(
+        "version_frozen",
+        rule,
+        version.state.as_str(),
+        version.state.reachable(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(key: &str, fingerprint: &str) -> Operation {
+        Operation {
+            key: key.to_owned(),
+            slug: key.to_owned(),
+            method: "GET".to_owned(),
+            template: format!("/{key}"),
+            summary: String::new(),
+            deprecated: false,
+            tags: Vec::new(),
+            pointer: String::new(),
+            fingerprint: fingerprint.to_owned(),
+            routable: true,
+        }
+    }
+
+    #[test]
+    fn operations_come_go_and_change() {
+        let before = vec![
+            operation("a", "1"),
+            operation("b", "1"),
+            operation("d", "1"),
+            operation("c", "1"),
+        ];
+        let after = vec![operation("e", "1"), operation("b", "2"), operation("a", "1")];
+        let changes = OperationChanges::between(before, after);
+        let keys = |list: &[Operation]| -> Vec<String> {
+            list.iter().map(|operation| operation.key.clone()).collect()
+        };
+        assert_eq!(
+            (keys(&changes.added), keys(&changes.changed)),
+            (vec!["e".into()], vec!["b".into()])
+        );
+        assert_eq!(
+            keys(&changes.removed),
+            ["d", "c"],
+            "in the order of the old document"
+        );
+        assert_eq!(changes.unchanged, 1);
+        assert!(!changes.is_empty());
+    }
+}
