@@ -11,6 +11,7 @@ use gatewright_webkit::request_id::RequestIds;
 use gatewright_webkit::rules::Bounds;
 
 use crate::assets::Assets;
+use crate::sample::SampleService;
 
 /// What the composition root knows and the pages need.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct WebSettings {
     pub local_gateway: Option<std::net::SocketAddr>,
     /// The public address of the management API, for people to copy.
     pub management_url: String,
+    /// Runs the service behind the sample API; `None` where no gateway could reach it.
+    pub sample: Option<Arc<dyn SampleService>>,
     /// Makes the ids of requests.
     pub request_ids: RequestIds,
     /// The bounds of an ordinary request.
@@ -36,6 +39,7 @@ impl Default for WebSettings {
         };
         Self {
             local_gateway: None,
+            sample: None,
             management_url: "http://127.0.0.1:8001".to_owned(),
             request_ids: RequestIds::new(Arc::new(SystemClock), Arc::new(SystemEntropy)),
             requests: bounds(60, 1024 * 1024),

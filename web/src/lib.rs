@@ -45,5 +45,5 @@ mod traffic;
 mod visit;
 
 pub use app::WebSettings;
-pub use sample::{SampleApi, SampleService};
 pub use router::{before_the_store, router, routes_with_access};
+pub use sample::{SampleApi, SampleService};

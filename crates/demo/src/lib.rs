@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod inventory;
 pub mod orders;
 pub mod payments;
+pub mod sample;
 pub mod seed;
 pub mod upstreams;
 

@@ -28,7 +28,7 @@ const MOST_CONNECTIONS: usize = 512;
 /// A request head takes no longer.
 const HEAD: Duration = Duration::from_secs(10);
 /// Calls under way may take this long when the services stop.
-const DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
 /// Where the services listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,14 +117,14 @@ pub(crate) trait Service: Send + Sync + 'static {
     fn answer(&self, call: &Call<'_>) -> Answer;
 }
 
-async fn listen(wanted: u16) -> io::Result<TcpListener> {
+pub(crate) async fn listen(wanted: u16) -> io::Result<TcpListener> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).await {
         Err(_) if wanted != 0 => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
         outcome => outcome,
     }
 }
 
-async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, stop: CancellationToken) {
+pub(crate) async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

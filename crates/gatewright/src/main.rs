@@ -13,6 +13,7 @@ mod demo;
 mod failure;
 mod log;
 mod output;
+mod sample;
 mod schema;
 mod serve;
 mod status;

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::demo::Shop;
 use crate::failure::Failure;
+use crate::sample::Sample;
 use crate::serve::addresses::Addresses;
 use crate::serve::control_plane::ControlPlane;
 use crate::serve::foundation::Foundation;
@@ -89,6 +90,7 @@ struct Server {
     watch: StoreWatch,
     ready: Ready,
     shop: Option<Shop>,
+    sample: Sample,
     /// Ends what serves health and reports, after everything else.
     last: CancellationToken,
 }
@@ -106,6 +108,7 @@ impl Server {
             Content::Own => None,
             Content::Demo => Some(Shop::open(&base.config).await?),
         };
+        let sample = Sample::new(&base.config.store.data_dir);
         let addresses = public_addresses(&base.config, gateway.as_ref(), &listeners)?;
         let mut own_listeners = listeners.addresses();
         own_listeners.extend(gateway.as_ref().and_then(GatewayRole::address));
@@ -126,6 +129,7 @@ impl Server {
                 addresses,
                 own_listeners,
                 gateway.as_ref().and_then(GatewayRole::address),
+                sample.clone(),
             ),
             last: CancellationToken::new(),
             base,
@@ -134,6 +138,7 @@ impl Server {
             watch,
             ready,
             shop,
+            sample,
         };
         server.listen(listeners)?;
         Ok((server, sync))
@@ -218,10 +223,17 @@ impl Server {
         }
     }
 
-    /// Puts the sample shop in, where that was asked for.
+    /// Puts the sample shop in, where that was asked for, and starts what is
+    /// behind the sample API, where there is one.
     async fn furnish(&mut self) -> Result<(), Failure> {
         if let (Some(shop), Some(control)) = (&self.shop, self.control.use_cases()) {
             shop.furnish(control).await?;
+        }
+        if let (Some(_), Some(control)) = (&self.gateway, self.control.use_cases()) {
+            // A sample is worth a line in the log, not a server that does not start.
+            if let Err(failure) = self.sample.resume(control).await {
+                tracing::warn!(error = %failure, "the service behind the sample API does not run");
+            }
         }
         Ok(())
     }
@@ -297,6 +309,7 @@ impl Server {
         if let Some(shop) = self.shop {
             shop.close().await;
         }
+        self.sample.close().await;
         self.last.cancel();
         self.base.tasks.close();
         within(limit + LAST_STEPS, "parts of the process", self.base.tasks.wait()).await;

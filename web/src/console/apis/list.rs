@@ -1,0 +1,152 @@
+//! The list of APIs.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::State;
+use gatewright_control::Caller;
+use gatewright_control::apis::{ApiFilter, ApiOrder};
+use gatewright_control::usage::{UsageGroup, UsageQuery};
+use gatewright_control::views::ApiView;
+use gatewright_model::api::VersionState;
+use gatewright_model::page::PageRequest;
+use gatewright_model::permission::Permission;
+use gatewright_model::state::Word;
+use gatewright_webkit::authorized::Authorized;
+use gatewright_webkit::permit::ApisRead;
+use gatewright_webkit::problem::Problem;
+
+use crate::app::App;
+use crate::listing::Listing;
+use crate::page::Page;
+use crate::range::{Range, Span};
+use crate::shell::Shell;
+use crate::visit::Visit;
+
+const PER_PAGE: u16 = 50;
+
+/// Calls and errors of the last day.
+#[derive(Debug, Clone, Copy, Default)]
+struct Calls {
+    requests: u64,
+    errors: u64,
+}
+
+struct Row {
+    view: ApiView,
+    calls: Calls,
+}
+
+#[derive(Template)]
+#[template(path = "console/apis/list.html")]
+struct List {
+    shell: Shell,
+    list: Listing,
+    rows: Vec<Row>,
+    order: ApiOrder,
+    states: Vec<(&'static str, String)>,
+    teams: Vec<(String, String)>,
+    usage: bool,
+    may_import: bool,
+    first: Option<String>,
+    next: Option<String>,
+}
+
+impl List {
+    fn direction(&self, order: ApiOrder, direction: &'static str) -> &'static str {
+        if self.order == order { direction } else { "none" }
+    }
+}
+
+pub(super) async fn list(
+    caller: Authorized<ApisRead>,
+    visit: Visit,
+    State(app): State<App>,
+) -> Result<Page, Problem> {
+    let mut list = Listing::of(&visit);
+    let order = match list.text("sort") {
+        "name" => ApiOrder::Name,
+        "changed" => ApiOrder::Changed,
+        _ => ApiOrder::Newest,
+    };
+    let filter = ApiFilter {
+        q: list.some("q").map(str::to_owned),
+        team: list.take("team"),
+        state: list.take::<VersionState>("state"),
+        visibility: None,
+        order,
+    };
+    let page = app
+        .control
+        .apis()
+        .list(&caller, &filter, list.page(PER_PAGE))
+        .await?;
+    let usage = visit.may(Permission::UsageRead);
+    let calls = if usage {
+        calls(&app, &caller).await
+    } else {
+        HashMap::new()
+    };
+    let row = |view: ApiView| Row {
+        calls: calls.get(&view.api.id.to_string()).copied().unwrap_or_default(),
+        view,
+    };
+    let template = List {
+        shell: visit
+            .shell("APIs")
+            .crumb("Console", "/console")
+            .last_crumb("APIs"),
+        order,
+        states: states(),
+        teams: teams(&app, &caller).await,
+        usage,
+        may_import: visit.may(Permission::ApisWrite),
+        first: list.is_continued().then(|| list.first()),
+        next: list.next(page.next.as_ref()),
+        rows: page.items.into_iter().map(row).collect(),
+        list,
+    };
+    Page::html(&template)
+}
+
+/// The calls of the last day by API. That they cannot be read takes no list away.
+async fn calls(app: &App, caller: &Caller) -> HashMap<String, Calls> {
+    let query = UsageQuery {
+        group_by: Some(UsageGroup::Api),
+        ..Range::last(Span::Day, app.control.now()).query()
+    };
+    let rows = app.control.usage().query(caller, &query).await;
+    let mut sums: HashMap<String, Calls> = HashMap::new();
+    for row in rows.unwrap_or_default() {
+        let sum = sums.entry(row.group.unwrap_or_default()).or_default();
+        sum.requests += row.requests;
+        sum.errors += row.errors;
+    }
+    sums
+}
+
+fn states() -> Vec<(&'static str, String)> {
+    let words = VersionState::ALL
+        .iter()
+        .map(|state| (state.as_str(), state.as_str().replace('_', " ")));
+    std::iter::once(("", "Any state".to_owned()))
+        .chain(words)
+        .collect()
+}
+
+/// The teams to choose from: what stands in the address, and the name.
+async fn teams(app: &App, caller: &Caller) -> Vec<(String, String)> {
+    std::iter::once((String::new(), "Any team".to_owned()))
+        .chain(team_choices(app, caller).await)
+        .collect()
+}
+
+/// The teams that the visitor knows, by slug and name.
+pub(super) async fn team_choices(app: &App, caller: &Caller) -> Vec<(String, String)> {
+    let page = app.control.teams().list(caller, PageRequest::default()).await;
+    page.map(|page| page.items)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|team| (team.slug.to_string(), team.name.to_string()))
+        .collect()
+}
