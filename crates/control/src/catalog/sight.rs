@@ -137,6 +137,7 @@ mod tests {
     use gatewright_model::audit::AuditSource;
     use gatewright_model::id::{EntityId, TenantId};
     use gatewright_model::permission::{Rights, Role};
+    use gatewright_model::state::Word;
     use gatewright_model::text::Slug;
     use uuid::Uuid;
 

@@ -3,6 +3,7 @@
 //! gateway may say is refused when it is typed, not dropped on the way.
 
 use gatewright_model::invalid::Invalid;
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Fields that make, route or end a message, or prove somebody to the portal.
@@ -57,6 +58,31 @@ impl CallHeaders {
         })?;
         value.set_sensitive(name == http::header::AUTHORIZATION);
         self.0.append(name, value);
+        Ok(())
+    }
+
+    /// Adds a cookie.
+    ///
+    /// # Errors
+    /// When it is no cookie (RFC 6265, section 4.1.1), or one of the portal's.
+    pub fn add_cookie(&mut self, name: &str, value: &str) -> Result<(), Invalid> {
+        let own = ["gw_", "__host-"].iter().any(|own| name.to_ascii_lowercase().starts_with(own));
+        if own {
+            return Err(Invalid::new("reserved_cookie", "is a cookie of the portal, which is never sent on"));
+        }
+        let octet = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
+        let token = |byte: u8| octet(byte) && !b"()<>@:/[]?={}".contains(&byte);
+        if name.is_empty() || !name.bytes().all(token) || !value.bytes().all(octet) {
+            return Err(Invalid::new("invalid_cookie", "holds characters that no cookie may have"));
+        }
+        let pair = format!("{name}={value}");
+        let joined = match self.0.get(COOKIE).and_then(|known| known.to_str().ok()) {
+            Some(known) => format!("{known}; {pair}"),
+            None => pair,
+        };
+        let value = HeaderValue::from_str(&joined)
+            .map_err(|_| Invalid::new("invalid_cookie", "holds characters that no cookie may have"))?;
+        self.0.insert(COOKIE, value);
         Ok(())
     }
 
@@ -129,6 +155,10 @@ mod tests {
         headers.or_add(http::header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
         assert_eq!(headers.as_map()["accept-language"], "de");
         assert_eq!(headers.as_map().get_all("x-tag").iter().count(), 2);
+        headers.add_cookie("a", "1").unwrap();
+        headers.add_cookie("b", "2").unwrap();
+        assert_eq!(headers.as_map()["cookie"], "a=1; b=2");
+        assert!(headers.add_cookie("c", "3; gw_session=x").is_err());
         assert!(headers.add("X-Evil", "a\r\nHost: b").is_err());
     }
 }
