@@ -34,7 +34,14 @@ struct FailurePage<'a> {
     permission: Option<String>,
     request_id: Option<&'a str>,
     back: Option<&'a str>,
+    successor: Option<Successor>,
     sign_in: bool,
+}
+
+/// What replaces a version that ended.
+struct Successor {
+    href: String,
+    label: String,
 }
 
 #[derive(Template)]
@@ -76,6 +83,7 @@ pub(crate) fn present(visit: &Visit, method: &Method, problem: &Problem) -> Resp
             .map(str::to_owned),
         request_id: visit.request_id(),
         back: visit.referer_path().filter(|_| method != Method::GET),
+        successor: successor(visit, &body),
         sign_in: visit.session().is_none(),
     };
     finish(Page::html(&page), problem)
@@ -100,6 +108,7 @@ pub(crate) fn without_visit(assets: &Arc<Assets>, problem: &Problem) -> Response
         permission: None,
         request_id: None,
         back: None,
+        successor: None,
         sign_in: false,
     };
     finish(Page::html(&page), problem)
@@ -155,6 +164,16 @@ fn finish(page: Result<Page, Problem>, problem: &Problem) -> Response {
         }
         Err(failed) => (failed.status(), "The page could not be shown.").into_response(),
     }
+}
+
+fn successor(visit: &Visit, body: &serde_json::Value) -> Option<Successor> {
+    let next = body.get("successor")?;
+    let api = next.get("api")?.as_str()?;
+    let version = next.get("version")?.as_str()?;
+    Some(Successor {
+        href: format!("{}/apis/{api}/v/{version}/reference", visit.base()),
+        label: format!("Use version {version}"),
+    })
 }
 
 /// What happened, and what to do about it.

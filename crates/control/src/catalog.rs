@@ -8,6 +8,8 @@ mod found;
 mod select;
 mod shelf;
 pub(crate) mod sight;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use std::sync::Arc;

@@ -65,7 +65,7 @@ impl Catalog<'_> {
     ///
     /// # Errors
     /// As for making applications, subscriptions and keys; fields are named
-    /// `plan_id`, `application`, `name`, `team`.
+    /// `plan`, `application`, `name`, `team`.
     pub async fn request_access(
         &self,
         caller: &Caller,
@@ -157,7 +157,7 @@ async fn check_plan(tx: &mut Tx, api: &Api, plan: PlanId) -> Result<()> {
         Some(plan) if plan.api_id == api.id => Ok(()),
         _ => {
             let rule = "must be one of the plans of this API";
-            Err(Error::field("/plan_id", Invalid::new("unknown_plan", rule)))
+            Err(Error::field("/plan", Invalid::new("unknown_plan", rule)))
         }
     }
 }

@@ -1,0 +1,104 @@
+//! The first page of the portal: search, what is new, and for those who are
+//! signed in where they left.
+
+use askama::Template;
+use axum::extract::State;
+use gatewright_control::catalog::{CatalogFilter, CatalogSort, OwnSubscription};
+use gatewright_model::page::{PageRequest, PageSize};
+use gatewright_model::permission::Permission;
+use gatewright_webkit::authorized::Public;
+use gatewright_webkit::problem::Problem;
+
+use super::words::Card;
+use crate::app::App;
+use crate::page::Page;
+use crate::pages::Pages;
+use crate::shell::Shell;
+use crate::visit::Visit;
+
+/// As many new APIs as the page shows.
+const NEWEST: u16 = 6;
+/// As many tags.
+const TAGS: usize = 12;
+/// As many of the visitor's own subscriptions.
+const RECENT: u16 = 3;
+
+pub(super) fn routes(pages: Pages) -> Pages {
+    pages.get("/", show)
+}
+
+/// A tag with a link to its APIs.
+struct TagLink {
+    name: String,
+    query: String,
+    count: u32,
+}
+
+#[derive(Template)]
+#[template(path = "portal/home.html")]
+struct Home {
+    shell: Shell,
+    total: usize,
+    beyond: bool,
+    newest: Vec<Card>,
+    tags: Vec<TagLink>,
+    recent: Vec<OwnSubscription>,
+    signed_in: bool,
+    publisher: bool,
+}
+
+async fn show(_: Public, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
+    let reader = visit.reader();
+    let filter = CatalogFilter {
+        sort: Some(CatalogSort::Newest),
+        ..CatalogFilter::default()
+    };
+    let first = PageRequest {
+        size: PageSize::new(NEWEST).unwrap_or(PageSize::DEFAULT),
+        after: None,
+    };
+    let found = app.control.catalog().list(&reader, &filter, first).await?;
+    let tags = found.facets.tags.into_iter().take(TAGS);
+    let template = Home {
+        shell: visit.shell("APIs for your programs"),
+        total: found.total,
+        beyond: found.beyond,
+        newest: found.page.items.into_iter().map(Card::of).collect(),
+        tags: tags.map(|(name, count)| tag_link(name, count)).collect(),
+        recent: app.control.catalog().recent(&reader, RECENT).await?,
+        signed_in: visit.caller().is_some(),
+        publisher: visit.may(Permission::ApisWrite),
+    };
+    Page::html(&template)
+}
+
+fn tag_link(name: String, count: u32) -> TagLink {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("tag", &name)
+        .finish();
+    TagLink { name, query, count }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::TestPortal;
+
+    #[tokio::test]
+    async fn an_empty_portal_says_what_to_do() {
+        let portal = TestPortal::new().await;
+        let seen = portal.visitor().get("/").await;
+        seen.shows(&["No API is published yet"]);
+        assert!(!seen.text.contains("/console/apis/new"));
+        portal.admin().await.get("/").await.shows(&["/console/apis/new"]);
+    }
+
+    #[tokio::test]
+    async fn new_apis_and_their_tags_are_shown() {
+        let portal = TestPortal::new().await;
+        portal.published("petstore").await;
+        portal.draft("secret").await;
+        let seen = portal.visitor().get("/").await;
+        seen.shows(&["/apis/petstore", "/apis?tag=pets", "Find an API"]);
+        assert!(!seen.text.contains("/apis/secret"), "a draft is not on show");
+    }
+}
