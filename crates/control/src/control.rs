@@ -18,6 +18,7 @@ use url::Url;
 use crate::caller::Caller;
 use crate::catalog::Shelves;
 use crate::console::TryRate;
+use crate::docs::KeptDocs;
 use crate::error::Result;
 use crate::fetch::Fetcher;
 
@@ -90,6 +91,8 @@ pub struct Control {
     pub(crate) tries: Arc<TryRate>,
     /// What is on show, arranged for searching.
     pub(crate) shelves: Arc<Shelves>,
+    /// What pages of references share, for the revisions that are read.
+    pub(crate) kept_docs: Arc<KeptDocs>,
     /// Who knows what is left of limits.
     pub(crate) counters: Option<Arc<dyn Authority>>,
 }
@@ -107,6 +110,7 @@ impl Control {
             sends_mail: false,
             tries: Arc::default(),
             shelves: Arc::default(),
+            kept_docs: Arc::default(),
             counters: None,
         }
     }

@@ -13,6 +13,7 @@ use gatewright_model::reference::Ref;
 use gatewright_model::text::{ContextPath, Name, Slug, VersionLabel};
 use gatewright_openapi::bounds::Bounds;
 use gatewright_openapi::bundle::bundle;
+use gatewright_openapi::docs::split::{Part, split};
 use gatewright_openapi::document::Draft;
 use gatewright_openapi::finding::{Finding, Findings};
 use gatewright_openapi::import::finish;
@@ -73,6 +74,8 @@ pub(crate) struct ReadDocument {
     pub(crate) description: String,
     pub(crate) servers: Vec<String>,
     pub(crate) operations: Vec<Operation>,
+    /// What pages load of it.
+    pub(crate) parts: Vec<Part>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -162,8 +165,14 @@ impl Control {
         let draft = bundle(draft, &fetch, &Bounds::default())
             .await
             .map_err(|findings| Error::Findings(findings.into_list()))?;
-        let imported = blocking(move || finish(draft, &known, &Bounds::default())).await?;
-        Ok(read_document(hash, imported))
+        let (imported, parts) = blocking(move || {
+            let bounds = Bounds::default();
+            let imported = finish(draft, &known, &bounds)?;
+            let parts = split(&imported.document, &imported.index, &bounds);
+            Ok((imported, parts))
+        })
+        .await?;
+        Ok(read_document(hash, imported, parts))
     }
 }
 
@@ -219,7 +228,11 @@ where
         .map_err(Error::Findings)
 }
 
-fn read_document(hash: String, imported: gatewright_openapi::import::Imported) -> ReadDocument {
+fn read_document(
+    hash: String,
+    imported: gatewright_openapi::import::Imported,
+    parts: Vec<Part>,
+) -> ReadDocument {
     let format = match imported.document.version() {
         SpecVersion::Swagger20 => DocumentFormat::Swagger2,
         SpecVersion::OpenApi30 => DocumentFormat::OpenApi30,
@@ -238,6 +251,7 @@ fn read_document(hash: String, imported: gatewright_openapi::import::Imported) -
             .filter_map(|server| server.url)
             .collect(),
         operations: index.operations.into_iter().map(operation).collect(),
+        parts,
         findings: imported.findings,
     }
 }

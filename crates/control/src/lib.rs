@@ -25,6 +25,7 @@ pub mod console;
 pub mod consumer;
 pub mod control;
 pub mod credentials;
+pub mod docs;
 mod document_fetch;
 pub mod error;
 pub mod fetch;

@@ -356,6 +356,10 @@ pub(crate) async fn store_document(
     tx.revisions()
         .insert(&revision, document.raw, &document.operations)
         .await?;
+    let parts = crate::docs::stored(document.parts);
+    tx.document_parts()
+        .replace(caller.tenant_id, &revision.document_hash, parts)
+        .await?;
     version.revision_id = Some(revision.id);
     version.updated_at = now;
     let version = tx.versions().update(&version).await?;

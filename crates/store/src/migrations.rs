@@ -80,6 +80,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_control" in Control;
     2 "0002_traffic" in Traffic;
     3 "0003_accounts" in Control;
+    4 "0004_document_parts" in Control;
 };
 
 const TABLE: &str = "schema_migration";

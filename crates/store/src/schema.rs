@@ -78,6 +78,9 @@ pub(crate) const TABLES: &[Table] = tables! {
         Int: created_at updated_at row_version;
     }
     Control Always document [tenant_id hash] { Uuid: tenant_id; Text: hash; Bytes: body; Int: created_at; }
+    Control Always document_part [tenant_id document_hash key] {
+        Uuid: tenant_id; Text: document_hash; Bytes: key body;
+    }
     Control Always api_version [id] {
         Uuid: id tenant_id api_id successor_id revision_id;
         Text: label state blocked_reason deprecation_message unmatched;

@@ -11,7 +11,7 @@ mod notes;
 mod rules;
 pub(super) mod words;
 
-pub(in crate::docs) use build::rows_of_a_page;
+pub use build::rows_of_a_page;
 pub use build::{Builder, Direction};
 pub use words::name_of;
 

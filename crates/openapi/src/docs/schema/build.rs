@@ -38,7 +38,7 @@ pub struct Builder<'s, 'p> {
 
 /// The rows that one page may have.
 #[must_use]
-pub(in crate::docs) fn rows_of_a_page() -> Cell<usize> {
+pub fn rows_of_a_page() -> Cell<usize> {
     Cell::new(ROWS)
 }
 
