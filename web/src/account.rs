@@ -1,6 +1,6 @@
 //! Coming in: first run, sign-in, sign-up, passwords, sessions.
 
-mod browser;
+pub(crate) mod browser;
 mod door;
 mod forgot;
 mod invitation;
@@ -8,6 +8,8 @@ mod settings;
 mod setup;
 mod sign_in;
 mod sign_up;
+#[cfg(test)]
+mod tests;
 
 use crate::pages::Pages;
 

@@ -89,6 +89,39 @@ pub(crate) struct Visitor<'p> {
 
 impl TestPortal {
     pub(crate) async fn new() -> Self {
+        let portal = Self::empty().await;
+        portal
+            .control
+            .create_admin(Email::parse(ADMIN).unwrap(), Password::parse(PASSWORD).unwrap())
+            .await
+            .unwrap();
+        portal
+    }
+
+    /// The same for an installation that sends mail.
+    pub(crate) fn mailing(self) -> Self {
+        let control = self.control.sending_mail();
+        Self {
+            router: router(control.clone(), WebSettings::default()),
+            control,
+            ..self
+        }
+    }
+
+    /// The same in a process whose gateway listens here.
+    pub(crate) fn beside(self, gateway: std::net::SocketAddr) -> Self {
+        let settings = WebSettings {
+            local_gateway: Some(gateway),
+            ..WebSettings::default()
+        };
+        Self {
+            router: router(self.control.clone(), settings),
+            ..self
+        }
+    }
+
+    /// A portal without any administrator.
+    pub(crate) async fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let entropy = Arc::new(SystemEntropy);
         let store = Store::open(StoreSettings {
@@ -113,15 +146,22 @@ impl TestPortal {
             local_gateway: None,
         });
         control.prepare().await.unwrap().unwrap();
-        control
-            .create_admin(Email::parse(ADMIN).unwrap(), Password::parse(PASSWORD).unwrap())
-            .await
-            .unwrap();
         let router = router(control.clone(), WebSettings::default());
         Self {
             control,
             router,
             _dir: dir,
+        }
+    }
+
+    /// Whoever holds the session that an answer began.
+    pub(crate) fn holding(&self, reply: &Reply) -> Visitor<'_> {
+        let cookies = reply.headers.get_all("set-cookie").iter();
+        let mut pairs = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
+        let session = pairs.find(|pair| pair.starts_with("gw_session="));
+        Visitor {
+            portal: self,
+            cookie: Some(session.expect("a session began").to_owned()),
         }
     }
 
@@ -247,6 +287,19 @@ impl Visitor<'_> {
         let headers = [
             ("content-type", "application/x-www-form-urlencoded"),
             ("sec-fetch-site", "same-origin"),
+        ];
+        self.send(Method::POST, path, &headers, Body::from(body)).await
+    }
+
+    /// Sends a form for a part of a page, as htmx does.
+    pub(crate) async fn post_fragment(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("sec-fetch-site", "same-origin"),
+            ("hx-request", "true"),
         ];
         self.send(Method::POST, path, &headers, Body::from(body)).await
     }

@@ -134,6 +134,12 @@ impl Setup {
     /// # Panics
     /// When it is neither ready nor ended in time.
     pub fn try_start(&self) -> Result<Server, Exit> {
+        self.spawn().settle()
+    }
+
+    /// Starts the server without waiting for its ready line.
+    #[must_use]
+    pub fn spawn(&self) -> Starting {
         let mut arguments: Vec<OsString> = vec![self.subcommand.into()];
         arguments.extend(["--data-dir".into(), self.data_dir().into()]);
         for listener in ["gateway", "management", "portal", "status"] {
@@ -143,29 +149,9 @@ impl Setup {
             }
         }
         arguments.extend(self.arguments.iter().cloned());
-        let mut process = Process::spawn(binary().as_os_str(), &arguments, &self.environment);
-        let mut said = String::new();
-        let outcome = eventually_blocking(START, "the server is ready or ends", || {
-            while let Some(line) = process.next_line() {
-                if let Some(ready) = ready(&line) {
-                    return Some(Ok(ready));
-                }
-                said.push_str(&line);
-                said.push('\n');
-            }
-            process.ended().map(Err)
-        });
-        match outcome {
-            Ok(ready) => Ok(Server {
-                setup: self.clone(),
-                process,
-                ready,
-            }),
-            Err(code) => Err(Exit {
-                code,
-                stdout: said,
-                stderr: settled(&process),
-            }),
+        Starting {
+            setup: self.clone(),
+            process: Process::spawn(binary().as_os_str(), &arguments, &self.environment),
         }
     }
 
@@ -186,6 +172,62 @@ impl Setup {
         let exit = self.command(&["token", "create", "--user", ADMIN_EMAIL, "--name", "tests"]);
         assert_eq!(exit.code, 0, "token create: {}", exit.stderr);
         exit.stdout.trim().to_owned()
+    }
+}
+
+/// A server that is not ready yet.
+pub struct Starting {
+    setup: Setup,
+    process: Process,
+}
+
+impl Starting {
+    /// The link of the first run, as the log prints it.
+    ///
+    /// # Panics
+    /// When it is not printed in time.
+    #[must_use]
+    pub fn first_run(&self) -> String {
+        eventually_blocking(START, "the log prints the link of the first run", || {
+            let log = self.process.stderr();
+            let words = log.split(|c: char| c.is_whitespace() || c == '"');
+            let mut links = words.filter(|word| word.contains("/setup?secret="));
+            links.next_back().map(str::to_owned)
+        })
+    }
+
+    /// Waits for the ready line; gives how the server ended when it did not get ready.
+    ///
+    /// # Errors
+    /// When it ended before it was ready.
+    ///
+    /// # Panics
+    /// When it is neither ready nor ended in time.
+    pub fn settle(mut self) -> Result<Server, Exit> {
+        let mut said = String::new();
+        let process = &mut self.process;
+        let outcome = eventually_blocking(START, "the server is ready or ends", || {
+            while let Some(line) = process.next_line() {
+                if let Some(ready) = ready(&line) {
+                    return Some(Ok(ready));
+                }
+                said.push_str(&line);
+                said.push('\n');
+            }
+            process.ended().map(Err)
+        });
+        match outcome {
+            Ok(ready) => Ok(Server {
+                setup: self.setup,
+                process: self.process,
+                ready,
+            }),
+            Err(code) => Err(Exit {
+                code,
+                stdout: said,
+                stderr: settled(&self.process),
+            }),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ const SYSTEMS: &[(&str, &str)] = &[
 
 /// Who sends the request.
 #[derive(Debug)]
-pub(super) struct Browser(pub(super) Client);
+pub(crate) struct Browser(pub(crate) Client);
 
 impl FromRequestParts<App> for Browser {
     type Rejection = Problem;

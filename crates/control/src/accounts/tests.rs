@@ -165,8 +165,8 @@ impl World {
             .rights
             .grant(None, [Permission::AuditRead].into_iter().collect());
         let filter = crate::audit::AuditFilter::default();
-        let events = self.control.audit().list(&admin, &filter, PageRequest::default());
-        let events = events.await.unwrap();
+        let audit = self.control.audit();
+        let events = audit.list(&admin, &filter, PageRequest::default()).await.unwrap();
         events.items.into_iter().map(|event| event.action).collect()
     }
 }
@@ -459,12 +459,8 @@ async fn without_mail_an_administrator_hands_links_over() {
     );
     let link = accounts.reset_link(&admin, bo).await.unwrap();
     world.turn(Duration::from_secs(86_400));
-    let late = accounts.reset(
-        &world.tenant,
-        &shown(&link, "/reset/"),
-        password(PASSWORD),
-        &client,
-    );
+    let stale = shown(&link, "/reset/");
+    let late = accounts.reset(&world.tenant, &stale, password(PASSWORD), &client);
     assert_eq!(code(late.await), "link_invalid");
     let link = accounts.reset_link(&admin, bo).await.unwrap();
     let fresh = shown(&link, "/reset/");
@@ -498,9 +494,7 @@ async fn nobody_takes_an_account_that_may_do_more() {
     assert_eq!(code(accounts.reset_link(&admin, root).await), "own_account");
     let of_bo = bo.user_id.unwrap();
     let narrow = Caller {
-        rights: bo
-            .rights
-            .limited_to([Permission::MembersWrite].into_iter().collect()),
+        rights: bo.rights.clone().limited_to([Permission::MembersWrite].into_iter().collect()),
         ..bo.clone()
     };
     let ed = world.add_user("ed@example.com", Some(OTHER)).await;
@@ -586,10 +580,8 @@ async fn an_open_sign_up_lets_people_in_with_a_team() {
     let without = accounts.sign_up(&world.tenant, bo(None), &client).await;
     assert!(matches!(without, Err(Error::Invalid(_))));
     let world = world.signing_up(SignUpMode::Off);
-    let off = world
-        .control
-        .accounts()
-        .sign_up(&world.tenant, bo(Some(OTHER)), &client);
+    let accounts = world.control.accounts();
+    let off = accounts.sign_up(&world.tenant, bo(Some(OTHER)), &client);
     assert_eq!(code(off.await), "sign_up_off");
 }
 
