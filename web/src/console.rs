@@ -5,17 +5,23 @@ mod apis;
 mod approvals;
 mod apps;
 mod audit;
+mod gateways;
+mod home;
 mod keys;
 mod logs;
 mod roles;
+mod settings;
 mod subscriptions;
+mod system;
 mod teams;
 mod tokens;
+mod users;
 
 use crate::pages::Pages;
 
 /// Every group of pages, one line each.
 const GROUPS: &[fn(Pages) -> Pages] = &[
+    home::routes,
     approvals::routes,
     apis::routes,
     apps::routes,
@@ -25,8 +31,12 @@ const GROUPS: &[fn(Pages) -> Pages] = &[
     logs::routes,
     roles::routes,
     teams::routes,
+    users::routes,
     tokens::routes,
     audit::routes,
+    system::routes,
+    settings::routes,
+    gateways::routes,
 ];
 
 /// The pages of this area.

@@ -284,21 +284,24 @@ pub(crate) fn explain(call: &StoredCall, names: &Names) -> Explained {
             std::cmp::Ordering::Equal if refusal.is_none() => (Verdict::Passed, passed),
             std::cmp::Ordering::Equal => (
                 Verdict::Ended,
-                known.map_or_else(|| refusal.unwrap_or("").to_owned(), |(_, _, what, _)| (*what).to_owned()),
+                known.map_or_else(
+                    || refusal.unwrap_or("").to_owned(),
+                    |(_, _, what, _)| (*what).to_owned(),
+                ),
             ),
             std::cmp::Ordering::Greater => (Verdict::Skipped, String::new()),
         };
-        Step {
-            title,
-            text,
-            verdict,
-        }
+        Step { title, text, verdict }
     };
     let steps = vec![
         step(Stage::Route, "Find the operation", route(call, names)),
         step(Stage::Authenticate, "Check the key", key(call, names)),
         step(Stage::Authorize, "Check the subscription", plan(call, names)),
-        step(Stage::Limit, "Count against the limits", "Within every limit.".to_owned()),
+        step(
+            Stage::Limit,
+            "Count against the limits",
+            "Within every limit.".to_owned(),
+        ),
         step(Stage::Upstream, "Call the service behind the API", upstream(call)),
         step(Stage::Answer, "Answer", answer(call)),
     ];

@@ -143,6 +143,12 @@ const CONSOLE_PLACES: &[Group] = &[
                 Opens::AnyOf(&[P::NodesRead]),
             ),
             place(
+                "Settings",
+                "/console/settings",
+                "settings",
+                Opens::AnyOf(&[P::TenantWrite]),
+            ),
+            place(
                 "Audit",
                 "/console/audit",
                 "scroll-text",

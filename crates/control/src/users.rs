@@ -192,6 +192,16 @@ impl Users<'_> {
         Ok(tx.memberships().list(team, page).await?)
     }
 
+    /// The roles that a person holds: in the tenant and in teams.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn held_by(&self, caller: &Caller, id: UserId) -> Result<Vec<Membership>> {
+        self.get(caller, id).await?;
+        let mut tx = self.0.read(caller).await?;
+        Ok(tx.memberships().of_user(id).await?)
+    }
+
     /// One membership.
     ///
     /// # Errors

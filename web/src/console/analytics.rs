@@ -93,7 +93,10 @@ async fn overview(
     let more = groups.len().saturating_sub(MOST_GROUPS);
     groups.truncate(MOST_GROUPS);
     let template = Overview {
-        shell: visit.shell("Usage").crumb("Console", "/console").last_crumb("Usage"),
+        shell: visit
+            .shell("Usage")
+            .crumb("Console", "/console")
+            .last_crumb("Usage"),
         ranges: Range::choices(),
         range: range.span.as_str(),
         by: gatewright_model::state::Word::as_str(by),
@@ -122,7 +125,16 @@ async fn export(
     let names = names(&app, &caller, by, &rows).await?;
     let by_word = gatewright_model::state::Word::as_str(by);
     let mut csv = Csv::new(&[
-        "bucket", by_word, "name", "requests", "errors", "bytes_in", "bytes_out", "p50_ms", "p95_ms", "p99_ms",
+        "bucket",
+        by_word,
+        "name",
+        "requests",
+        "errors",
+        "bytes_in",
+        "bytes_out",
+        "p50_ms",
+        "p95_ms",
+        "p99_ms",
     ]);
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
     for row in rows {
@@ -207,9 +219,21 @@ async fn names(app: &App, caller: &Caller, by: UsageGroup, rows: &[UsageRow]) ->
 /// A group as people know it.
 fn label(names: &Names, by: UsageGroup, key: &str) -> String {
     let name = match by {
-        UsageGroup::Api => key.parse().ok().and_then(|id| names.apis.get(&id)).map(|api| api.name.to_string()),
-        UsageGroup::Version => key.parse().ok().and_then(|id| names.versions.get(&id)).map(ToString::to_string),
-        UsageGroup::Plan => key.parse().ok().and_then(|id| names.plans.get(&id)).map(|plan| plan.name.to_string()),
+        UsageGroup::Api => key
+            .parse()
+            .ok()
+            .and_then(|id| names.apis.get(&id))
+            .map(|api| api.name.to_string()),
+        UsageGroup::Version => key
+            .parse()
+            .ok()
+            .and_then(|id| names.versions.get(&id))
+            .map(ToString::to_string),
+        UsageGroup::Plan => key
+            .parse()
+            .ok()
+            .and_then(|id| names.plans.get(&id))
+            .map(|plan| plan.name.to_string()),
         UsageGroup::Application => key
             .parse()
             .ok()

@@ -71,7 +71,10 @@ async fn list(caller: Authorized<CallsRead>, visit: Visit, State(app): State<App
         .list(&caller, &filter, list.page(PER_PAGE))
         .await?;
     let template = List {
-        shell: visit.shell("Calls").crumb("Console", "/console").last_crumb("Calls"),
+        shell: visit
+            .shell("Calls")
+            .crumb("Console", "/console")
+            .last_crumb("Calls"),
         ranges: Range::choices(),
         range: range.span.as_str(),
         names: names(&app, &caller, &page.items).await?,

@@ -32,7 +32,10 @@ async fn roles(_: Authorized<TeamsRead>, visit: Visit) -> Result<Page, Problem> 
         .map(|permission| (*permission, permission.meaning()))
         .collect();
     Page::html(&Roles {
-        shell: visit.shell("Roles").crumb("Console", "/console").last_crumb("Roles"),
+        shell: visit
+            .shell("Roles")
+            .crumb("Console", "/console")
+            .last_crumb("Roles"),
         roles: Role::ALL,
         permissions,
     })
@@ -65,7 +68,15 @@ mod tests {
     async fn every_role_is_described() {
         let portal = TestPortal::new().await;
         let page = portal.admin().await.get("/console/roles").await;
-        page.shows(&["owner", "publisher", "approver", "developer", "support", "auditor", "credentials:write"]);
+        page.shows(&[
+            "owner",
+            "publisher",
+            "approver",
+            "developer",
+            "support",
+            "auditor",
+            "credentials:write",
+        ]);
         assert!(!page.text.contains("platform:manage"));
     }
 }

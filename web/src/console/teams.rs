@@ -78,7 +78,10 @@ async fn list(caller: Authorized<TeamsRead>, visit: Visit, State(app): State<App
     let list = Listing::of(&visit);
     let page = app.control.teams().list(&caller, list.page(PER_PAGE)).await?;
     Page::html(&List {
-        shell: visit.shell("Teams").crumb("Console", "/console").last_crumb("Teams"),
+        shell: visit
+            .shell("Teams")
+            .crumb("Console", "/console")
+            .last_crumb("Teams"),
         may_create: caller.rights.in_tenant(Permission::TeamsWrite),
         first: list.is_continued().then(|| list.first()),
         next: list.next(page.next.as_ref()),
@@ -137,7 +140,10 @@ async fn create(
         contact: contact.flatten(),
     };
     match app.control.teams().create(&caller, new).await {
-        Ok(team) => Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), "The team is there. Add its members.")),
+        Ok(team) => Ok(visit.redirect_with(
+            &format!("{PATH}/{}", team.slug),
+            "The team is there. Add its members.",
+        )),
         Err(error) => {
             form.absorb(error)?;
             ask(&visit, form)
@@ -173,7 +179,12 @@ async fn update(
     if !form.is_ok() {
         return show(&app, &visit, &caller, &team, Some(form)).await;
     }
-    match app.control.teams().update(&caller, &team, patch, IfMatch::ANY).await {
+    match app
+        .control
+        .teams()
+        .update(&caller, &team, patch, IfMatch::ANY)
+        .await
+    {
         Ok(team) => Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), "Saved.")),
         Err(error) => {
             form.absorb(error)?;
@@ -188,7 +199,10 @@ async fn suspend(
     State(app): State<App>,
     At(team): At<Ref<TeamId>>,
 ) -> Result<Page, Problem> {
-    let step = (StandingState::Suspended, "Suspended: its members may not act for it.");
+    let step = (
+        StandingState::Suspended,
+        "Suspended: its members may not act for it.",
+    );
     stand(&app, &visit, &caller, &team, step).await
 }
 
@@ -209,7 +223,12 @@ async fn stand(
     team: &Ref<TeamId>,
     (state, done): (StandingState, &str),
 ) -> Result<Page, Problem> {
-    match app.control.teams().set_standing(caller, team, state, IfMatch::ANY).await {
+    match app
+        .control
+        .teams()
+        .set_standing(caller, team, state, IfMatch::ANY)
+        .await
+    {
         Ok(team) => Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), done)),
         Err(error) => {
             let mut form = FormState::default();
@@ -334,22 +353,40 @@ mod tests {
             .post(PATH, &[("name", ""), ("kind", "none")])
             .await
             .refuses(&["Name must", "Kind must"]);
-        let made = admin.post(PATH, &[("name", "Night Shift"), ("kind", "consumer")]).await;
+        let made = admin
+            .post(PATH, &[("name", "Night Shift"), ("kind", "consumer")])
+            .await;
         assert_eq!(made.location(), "/console/teams/night-shift");
         let path = "/console/teams/night-shift";
         admin.get(path).await.shows(&["Nobody belongs to this team"]);
         admin
-            .post(&format!("{path}/members"), &[("user", "nobody@example.com"), ("role", "developer")])
+            .post(
+                &format!("{path}/members"),
+                &[("user", "nobody@example.com"), ("role", "developer")],
+            )
             .await
             .refuses(&["There is a problem"]);
         let added = admin
-            .post(&format!("{path}/members"), &[("user", ADMIN), ("role", "developer")])
+            .post(
+                &format!("{path}/members"),
+                &[("user", ADMIN), ("role", "developer")],
+            )
             .await;
         assert_eq!(added.location(), path);
         let page = admin.get(path).await;
         page.shows(&[ADMIN, "developer"]);
-        let member = page.text.split("/members/").nth(1).unwrap().split('/').next().unwrap();
-        admin.post(&format!("{path}/members/{member}/remove"), &[]).await.location();
+        let member = page
+            .text
+            .split("/members/")
+            .nth(1)
+            .unwrap()
+            .split('/')
+            .next()
+            .unwrap();
+        admin
+            .post(&format!("{path}/members/{member}/remove"), &[])
+            .await
+            .location();
         admin.get(path).await.shows(&["Nobody belongs to this team"]);
         admin.post(&format!("{path}/suspend"), &[]).await.location();
         admin.get(path).await.shows(&["suspended"]);

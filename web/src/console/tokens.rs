@@ -35,7 +35,12 @@ const PATH: &str = "/console/tokens";
 const PER_PAGE: u16 = 50;
 const DAY: Duration = Duration::from_secs(86_400);
 /// For how many days a token may work; nothing for ever.
-const LIVES: [(&str, &str); 4] = [("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("", "For ever")];
+const LIVES: [(&str, &str); 4] = [
+    ("30", "30 days"),
+    ("90", "90 days"),
+    ("365", "A year"),
+    ("", "For ever"),
+];
 
 /// The pages of tokens.
 pub(super) fn routes(pages: Pages) -> Pages {
@@ -81,14 +86,25 @@ struct Created {
 }
 
 fn shell(visit: &Visit, title: &str) -> Shell {
-    visit.shell(title).crumb("Console", "/console").crumb("Tokens", PATH).last_crumb(title)
+    visit
+        .shell(title)
+        .crumb("Console", "/console")
+        .crumb("Tokens", PATH)
+        .last_crumb(title)
 }
 
-async fn list(caller: Authorized<TokensWrite>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
+async fn list(
+    caller: Authorized<TokensWrite>,
+    visit: Visit,
+    State(app): State<App>,
+) -> Result<Page, Problem> {
     let list = Listing::of(&visit);
     let page = app.control.tokens().list(&caller, list.page(PER_PAGE)).await?;
     Page::html(&List {
-        shell: visit.shell("Tokens").crumb("Console", "/console").last_crumb("Tokens"),
+        shell: visit
+            .shell("Tokens")
+            .crumb("Console", "/console")
+            .last_crumb("Tokens"),
         now: app.control.now(),
         first: list.is_continued().then(|| list.first()),
         next: list.next(page.next.as_ref()),
@@ -194,8 +210,14 @@ mod tests {
     async fn a_token_is_made_shown_once_and_revoked() {
         let portal = TestPortal::new().await;
         let admin = portal.admin().await;
-        admin.get("/console/tokens/new").await.shows(&["apis:read", "90 days"]);
-        admin.post(PATH, &[("name", ""), ("days", "90")]).await.refuses(&["Name must"]);
+        admin
+            .get("/console/tokens/new")
+            .await
+            .shows(&["apis:read", "90 days"]);
+        admin
+            .post(PATH, &[("name", ""), ("days", "90")])
+            .await
+            .refuses(&["Name must"]);
         admin
             .post(PATH, &[("name", "ci"), ("days", "7"), ("scopes", "none:such")])
             .await
