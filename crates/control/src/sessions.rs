@@ -161,6 +161,7 @@ impl Control {
             created_at: now,
             last_seen_at: now,
             expires_at: now.plus(IDLE),
+            console_until: now.plus(CONSOLE_IDLE),
         };
         tx.sessions().insert(&session).await?;
         let view = view(tx, &session, user, tenant.clone(), now, client.request_id.clone()).await?;
@@ -207,17 +208,29 @@ impl Sessions<'_> {
         let view = view(&mut tx, &session, &user, tenant, now, request_id).await?;
         drop(tx);
         if now.since(session.last_seen_at) >= STAMP_EVERY {
-            self.stamp(&session, now).await;
+            self.stamp(session, now).await;
         }
         Ok(Some(view))
     }
 
     /// Notes that a session was used. That it could not be noted is no reason to turn somebody away.
-    async fn stamp(&self, session: &Session, now: Timestamp) {
-        let expires_at = now.plus(IDLE).min(session.created_at.plus(LONGEST));
+    async fn stamp(&self, session: Session, now: Timestamp) {
+        // Once the console was out of reach only a new sign-in opens it again.
+        let console_until = if now < session.console_until {
+            now.plus(CONSOLE_IDLE)
+                .min(session.created_at.plus(CONSOLE_LONGEST))
+        } else {
+            session.console_until
+        };
+        let used = Session {
+            last_seen_at: now,
+            expires_at: now.plus(IDLE).min(session.created_at.plus(LONGEST)),
+            console_until,
+            ..session
+        };
         let stamped = async {
             let mut tx = self.0.parts.store.begin(Scope::System).await?;
-            tx.sessions().stamp_seen(&session.hash, now, expires_at).await?;
+            tx.sessions().stamp_seen(&used).await?;
             tx.commit(now).await
         };
         if let Err(error) = stamped.await {
@@ -476,7 +489,7 @@ async fn view(
         },
         tenant,
         fresh: age <= FRESH,
-        console: age < CONSOLE_LONGEST && now.since(session.last_seen_at) < CONSOLE_IDLE,
+        console: now < session.console_until,
     })
 }
 

@@ -56,6 +56,8 @@ pub struct Session {
     pub last_seen_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
+    /// Until when it opens the console, which asks for the password again sooner.
+    pub console_until: Timestamp,
 }
 
 /// Somebody's wish to have an account.

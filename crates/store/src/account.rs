@@ -226,6 +226,9 @@ impl Attempts<'_> {
             last_at: now,
             blocked_until: Timestamp::default(),
         };
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         // Everybody inserts and locks in the same order, so that nobody waits in a circle.
         let mut ordered = keys.to_vec();
         ordered.sort_unstable();

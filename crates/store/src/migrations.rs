@@ -81,6 +81,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     2 "0002_traffic" in Traffic;
     3 "0003_accounts" in Control;
     4 "0004_document_parts" in Control;
+    5 "0005_console_sessions" in Control;
 };
 
 const TABLE: &str = "schema_migration";

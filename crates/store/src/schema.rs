@@ -63,7 +63,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     }
     Control Never session [id] {
         Uuid: id tenant_id user_id; Bytes: hash; Text: client address;
-        Int: auth_epoch created_at last_seen_at expires_at;
+        Int: auth_epoch created_at last_seen_at expires_at console_until;
     }
     Control Always sign_up [id] {
         Uuid: id tenant_id decided_by user_id; Text: email name state password_hash; Bool: email_verified;

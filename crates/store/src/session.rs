@@ -21,7 +21,7 @@ repository! {
 }
 
 record! { Session in "session" owned by Some("tenant_id") => {
-    id, hash, tenant_id, user_id, auth_epoch, client, address, created_at, last_seen_at, expires_at,
+    id, hash, tenant_id, user_id, auth_epoch, client, address, created_at, last_seen_at, expires_at, console_until,
 } }
 
 impl Sessions<'_> {
@@ -63,22 +63,18 @@ impl Sessions<'_> {
         self.0.insert(session).await
     }
 
-    /// Moves the times of a session that was used. It takes no number.
+    /// Writes the times of a session that was used. It takes no number.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn stamp_seen(
-        self,
-        hash: &SecretHash,
-        at: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub async fn stamp_seen(self, session: &Session) -> Result<(), StoreError> {
         let mut update = Query::update();
         update
             .table(Session::TABLE)
-            .value("last_seen_at", at.value())
-            .value("expires_at", expires_at.value())
-            .and_where(is("hash", hash))
+            .value("last_seen_at", session.last_seen_at.value())
+            .value("expires_at", session.expires_at.value())
+            .value("console_until", session.console_until.value())
+            .and_where(is("id", &session.id))
             .and_where_option(self.0.wall::<Session>());
         self.0.conn.execute(&update).await.map(drop)
     }

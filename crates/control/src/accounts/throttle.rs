@@ -62,7 +62,11 @@ const MAILS_FROM: Rule = Rule {
 impl Rule {
     /// How long it is blocked after this many failures.
     fn wait(self, failures: i64) -> Option<Duration> {
-        let doublings = u32::try_from(failures.checked_sub(self.free)?).ok()?;
+        let beyond = failures - self.free;
+        if beyond < 0 {
+            return None;
+        }
+        let doublings = u32::try_from(beyond).unwrap_or(u32::MAX);
         let wait = self.first.saturating_mul(2_u32.saturating_pow(doublings.min(20)));
         Some(wait.min(self.longest))
     }
@@ -146,6 +150,9 @@ impl Control {
     /// # Errors
     /// [`Error::Guard`] `too_many_attempts` with the time when to try again.
     pub(crate) async fn admit(&self, tried: Vec<Tried>) -> Result<Admitted> {
+        if tried.is_empty() {
+            return Ok(Admitted { tried, last: false });
+        }
         let now = self.now();
         let keys: Vec<SecretHash> = tried.iter().map(|tried| tried.key).collect();
         // Whoever is blocked is turned away without touching anything that others wait for.

@@ -25,6 +25,7 @@ fn session(world: &World) -> Session {
         created_at: NOW,
         last_seen_at: NOW,
         expires_at: NOW,
+        console_until: NOW,
     }
 }
 
@@ -51,9 +52,9 @@ store_test! {
         tx.sessions().insert(&one).await.unwrap();
         tx.sessions().insert(&other).await.unwrap();
         let later = NOW.plus(Duration::from_secs(60));
-        tx.sessions().stamp_seen(&one.hash, later, later).await.unwrap();
+        let seen = Session { last_seen_at: later, expires_at: later, console_until: later, auth_epoch: 1, ..one.clone() };
+        tx.sessions().stamp_seen(&seen).await.unwrap();
         tx.sessions().set_epoch(one.id, 1).await.unwrap();
-        let seen = Session { last_seen_at: later, expires_at: later, auth_epoch: 1, ..one.clone() };
         assert_eq!(tx.sessions().find(&one.hash).await.unwrap(), Some(seen.clone()));
         assert_eq!(tx.sessions().find_by_id(one.id).await.unwrap(), Some(seen.clone()));
         assert_eq!(tx.sessions().of_user(world.user.id).await.unwrap(), [seen, other.clone()]);
