@@ -16,6 +16,9 @@ pub struct KeptAnswer {
     pub status: u16,
     /// Its `Location`.
     pub location: Option<String>,
+    /// Its `ETag`. Answers that were kept before there was one have none.
+    #[serde(default)]
+    pub etag: Option<String>,
     /// Its body.
     pub body: String,
 }

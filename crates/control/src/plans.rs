@@ -104,6 +104,22 @@ impl Plans<'_> {
         }
     }
 
+    /// One plan of an API.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also when the plan is of another API.
+    pub async fn of_api(&self, caller: &Caller, api: &Ref<ApiId>, plan: &Ref<PlanId>) -> Result<Plan> {
+        let mut tx = self.0.read(caller).await?;
+        let api = visible(&mut tx, caller, api).await?;
+        let found = match plan {
+            Ref::Id(id) => tx.plans().find(*id).await?,
+            Ref::Slug(slug) => tx.plans().find_by_slug(api.id, slug).await?,
+        };
+        found
+            .filter(|plan| plan.api_id == api.id)
+            .ok_or(Error::missing("plan"))
+    }
+
     /// Creates a plan in draft.
     ///
     /// # Errors

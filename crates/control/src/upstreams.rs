@@ -47,7 +47,8 @@ impl Versions<'_> {
             .ok_or(Error::missing("upstream"))
     }
 
-    /// Sets the upstream of a version. A routed version uses it at once.
+    /// Sets the upstream of a version, which is a change of the version: it comes
+    /// back with its next row version. A routed version uses it at once.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the pointer of each bad target.
@@ -58,7 +59,7 @@ impl Versions<'_> {
         version: &VersionRef,
         upstream: Upstream,
         if_match: IfMatch,
-    ) -> Result<Upstream> {
+    ) -> Result<(Upstream, ApiVersion)> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let api = owned(&mut tx, caller, api, Permission::ApisWrite).await?;
@@ -73,9 +74,16 @@ impl Versions<'_> {
             ));
         }
         store(self.0, &mut tx, caller, &version, &upstream).await?;
+        let version = tx
+            .versions()
+            .update(&ApiVersion {
+                updated_at: now,
+                ..version
+            })
+            .await?;
         snapshot::refresh_version(self.0, &mut tx, caller, &api, &version).await?;
         self.0.commit(tx, now).await?;
-        Ok(upstream)
+        Ok((upstream, version))
     }
 }
 

@@ -44,7 +44,7 @@ words! {
         MembersWrite = "members:write",
         /// Create and revoke the own management tokens.
         TokensWrite = "tokens:write",
-        /// See gateway nodes and configuration history.
+        /// See the gateway nodes and whether they are in sync.
         NodesRead = "nodes:read",
         /// Change the tenant's settings.
         TenantWrite = "tenant:write",

@@ -27,22 +27,42 @@ impl<S: Send + Sync> FromRequestParts<S> for Expected {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(IF_MATCH) else {
-            return Ok(Self(IfMatch::ANY));
+        let mut values = parts.headers.get_all(IF_MATCH).iter();
+        let (first, None) = (values.next(), values.next()) else {
+            return Err(invalid());
         };
-        let text = value.to_str().unwrap_or("").trim();
-        if text == "*" {
-            return Ok(Self(IfMatch::ANY));
+        match first {
+            None => Ok(Self(IfMatch::ANY)),
+            Some(value) => read(value.to_str().unwrap_or("")).map(Self).ok_or_else(invalid),
         }
-        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let Some(tag) = quoted.filter(|tag| !tag.contains('"')) else {
-            let detail = "If-Match must be one entity tag as it came in an ETag header, for example \"3\"";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_if_match", detail));
-        };
-        // A tag that we never gave matches nothing: row versions start at 1.
-        Ok(Self(IfMatch(Some(tag.parse().unwrap_or(0)))))
     }
 }
+
+fn invalid() -> Problem {
+    let detail = "If-Match must be one entity tag as it came in an ETag header, for example \"3\", or *";
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_if_match", detail)
+}
+
+/// What a field asks for; `None` when it is not one tag or `*`.
+fn read(field: &str) -> Option<IfMatch> {
+    let field = field.trim();
+    // Whatever is to be changed exists, else the answer is 404 (RFC 9110, section 13.1.1).
+    if field == "*" {
+        return Some(IfMatch::ANY);
+    }
+    let tag = field.strip_prefix("W/").unwrap_or(field);
+    let text = tag.strip_prefix('"')?.strip_suffix('"')?;
+    if text.contains(|c: char| c == '"' || c.is_ascii_whitespace()) {
+        return None;
+    }
+    // Compared strongly (section 8.8.3.2): a weak tag matches nothing, nor does one
+    // that we never gave.
+    let row_version = text.parse::<i64>().ok().filter(|row| of(*row) == *field);
+    Some(IfMatch(Some(row_version.unwrap_or(NEVER))))
+}
+
+/// Row versions start at 1.
+const NEVER: i64 = 0;
 
 #[cfg(test)]
 mod tests {
@@ -50,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    async fn read(value: &str) -> Result<Expected, Problem> {
+    async fn expected(value: &str) -> Result<Expected, Problem> {
         let (mut parts, ()) = Request::builder()
             .header("if-match", value)
             .body(())
@@ -63,13 +83,20 @@ mod tests {
     async fn a_tag_is_read_as_it_was_given() {
         let given = of(42);
         assert_eq!(
-            read(given.to_str().unwrap()).await.unwrap(),
+            expected(given.to_str().unwrap()).await.unwrap(),
             Expected(IfMatch(Some(42)))
         );
-        assert_eq!(read("*").await.unwrap(), Expected(IfMatch::ANY));
-        assert_eq!(read("\"other\"").await.unwrap(), Expected(IfMatch(Some(0))));
-        for text in ["42", "W/\"42\"", "\"1\", \"2\"", "\""] {
-            assert_eq!(read(text).await.unwrap_err().code(), "invalid_if_match", "{text}");
+        assert_eq!(expected("*").await.unwrap(), Expected(IfMatch::ANY));
+        for text in ["\"other\"", "\"+42\"", "\"042\"", "W/\"42\"", "W/\"other\""] {
+            let never = Expected(IfMatch(Some(NEVER)));
+            assert_eq!(expected(text).await.unwrap(), never, "{text}");
+        }
+        for text in ["42", "w/\"42\"", "\"1\", \"2\"", "\"", "W/42", "", "*, \"1\""] {
+            assert_eq!(
+                expected(text).await.unwrap_err().code(),
+                "invalid_if_match",
+                "{text}"
+            );
         }
     }
 }

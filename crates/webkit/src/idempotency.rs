@@ -13,7 +13,7 @@ use gatewright_control::idempotency::{Begun, KeptAnswer, Ticket};
 use gatewright_control::{Caller, Control};
 use gatewright_model::audit::canonical_text;
 use gatewright_model::permission::Permission;
-use http::header::{LOCATION, RETRY_AFTER};
+use http::header::{ETAG, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
@@ -91,10 +91,11 @@ async fn run_and_settle(control: Control, ticket: Ticket, next: Next, request: R
         Ok(whole) => whole.to_bytes(),
         Err(error) => return Problem::internal(error.to_string()).into_response(),
     };
-    let location = parts.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let field = |name| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
     let kept = KeptAnswer {
         status: parts.status.as_u16(),
-        location: location.map(str::to_owned),
+        location: field(LOCATION),
+        etag: field(ETAG),
         body: String::from_utf8_lossy(&whole).into_owned(),
     };
     log_lost(control.finish_idempotent(ticket, &kept).await);
@@ -141,8 +142,10 @@ fn replay(kept: KeptAnswer) -> Response {
     response
         .headers_mut()
         .insert(REPLAYED, HeaderValue::from_static("true"));
-    if let Some(location) = kept.location.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        response.headers_mut().insert(LOCATION, location);
+    for (name, text) in [(LOCATION, kept.location), (ETAG, kept.etag)] {
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }

@@ -39,6 +39,7 @@ path_parts! {
     Ref<ApiId> as "api", "api";
     VersionRef as "version", "version";
     PlanId as "plan", "plan";
+    Ref<PlanId> as "plan", "plan";
     Ref<ApplicationId> as "application", "application";
     SubscriptionId as "subscription", "subscription";
     CredentialId as "credential", "credential";

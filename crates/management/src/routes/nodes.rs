@@ -2,12 +2,13 @@
 
 use axum::extract::State;
 use gatewright_control::Control;
+use gatewright_control::nodes::NodeView;
 use gatewright_model::id::{ApiId, EntityId, NodeId, TenantId, UserId, VersionId};
 use gatewright_model::snapshot::{PartKind, PartRef};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::{At, SnapshotSeq};
-use gatewright_webkit::permit::PlatformManage;
+use gatewright_webkit::permit::{NodesRead, PlatformManage};
 use gatewright_webkit::problem::Problem;
 use gatewright_webkit::query::{Listing, NoFilter};
 
@@ -21,7 +22,7 @@ pub(crate) fn add(api: Api) -> Api {
             "/nodes",
             about(
                 "list_nodes",
-                "Lists the gateway nodes and what they have applied.",
+                "Lists the gateway nodes and whether they serve what was published.",
             ),
             list,
         )
@@ -39,26 +40,28 @@ pub(crate) fn add(api: Api) -> Api {
 }
 
 output! {
-    /// A process that runs the gateway.
+    /// A process that runs the gateway. What only a platform admin sees is null for others.
     NodeBody as "Node" {
         /// Its id.
         id: NodeId,
-        /// Its host name.
-        name: String,
-        /// The version of the program.
-        version: String,
+        /// Its host name; for platform admins.
+        name: Option<String>,
+        /// The version of the program; for platform admins.
+        version: Option<String>,
         /// What the process runs.
         roles: Vec<String>,
         /// starting, serving, draining or stopped.
         state: String,
         /// The snapshot it serves.
         applied_seq: i64,
-        /// The change up to which it knows applications, subscriptions and credentials.
-        applied_delta_seq: i64,
-        /// Why it refused the newest configuration.
+        /// The change up to which it knows applications, subscriptions and credentials; for platform admins.
+        applied_delta_seq: Option<i64>,
+        /// Whether it serves everything that was published and decided, and has no problem.
+        in_sync: bool,
+        /// What is wrong with its newest configuration, the versions it leaves out of it, or its disk; for platform admins.
         problem: Option<String>,
-        /// When the process started.
-        started_at: Timestamp,
+        /// When the process started; for platform admins.
+        started_at: Option<Timestamp>,
         /// When it last reported.
         last_seen_at: Timestamp,
     }
@@ -104,24 +107,31 @@ output! {
     }
 }
 
-/// Renders a node. A macro because the type belongs to the store, which this
-/// crate does not know.
-macro_rules! rendered {
-    ($node:expr) => {{
-        let node = $node;
-        NodeBody {
+impl From<NodeView> for NodeBody {
+    fn from(node: NodeView) -> Self {
+        let (mut name, mut version, mut problem) = (None, None, None);
+        let (mut applied_delta_seq, mut started_at) = (None, None);
+        if let Some(inside) = node.inside {
+            name = Some(inside.name);
+            version = Some(inside.version);
+            applied_delta_seq = Some(inside.applied_delta_seq);
+            problem = inside.problem;
+            started_at = Some(inside.started_at);
+        }
+        Self {
             id: node.id,
-            name: node.name,
-            version: node.version,
+            name,
+            version,
             roles: node.roles,
             state: node.state.to_string(),
             applied_seq: node.applied_seq,
-            applied_delta_seq: node.applied_delta_seq,
-            problem: node.problem,
-            started_at: node.started_at,
+            applied_delta_seq,
+            in_sync: node.in_sync,
+            problem,
+            started_at,
             last_seen_at: node.last_seen_at,
         }
-    }};
+    }
 }
 
 impl From<PartRef> for PartBody {
@@ -140,21 +150,19 @@ impl From<PartRef> for PartBody {
 }
 
 async fn list(
-    caller: Authorized<PlatformManage>,
+    caller: Authorized<NodesRead>,
     State(control): State<Control>,
 ) -> Result<Listed<NodeBody>, Problem> {
     let nodes = control.nodes().list(&caller).await?.nodes;
-    Ok(Listed::whole(
-        nodes.into_iter().map(|node| rendered!(node)).collect(),
-    ))
+    Ok(Listed::whole(nodes.into_iter().map(NodeBody::from).collect()))
 }
 
 async fn get(
-    caller: Authorized<PlatformManage>,
+    caller: Authorized<NodesRead>,
     State(control): State<Control>,
     At(node): At<NodeId>,
 ) -> Result<Found<NodeBody>, Problem> {
-    Ok(Found::plain(rendered!(control.nodes().get(&caller, node).await?)))
+    Ok(Found::plain(control.nodes().get(&caller, node).await?.into()))
 }
 
 async fn snapshots(

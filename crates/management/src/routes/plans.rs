@@ -43,6 +43,11 @@ pub(crate) fn add(api: Api) -> Api {
             about("create_plan", "Creates a draft of a plan.").conflicts(&["slug_taken"]),
             create,
         )
+        .get(
+            "/apis/{api}/plans/{plan}",
+            about("get_api_plan", "One plan of an API, by its slug or id."),
+            get_of_api,
+        )
         .get("/plans/{plan}", about("get_plan", "One plan."), get)
         .patch(
             "/plans/{plan}",
@@ -241,6 +246,14 @@ async fn get(
     At(plan): At<PlanId>,
 ) -> Result<Found<PlanBody>, Problem> {
     Ok(found(control.plans().get(&caller, plan).await?))
+}
+
+async fn get_of_api(
+    caller: Authorized<ApisRead>,
+    State(control): State<Control>,
+    At((api, plan)): At<(Ref<ApiId>, Ref<PlanId>)>,
+) -> Result<Found<PlanBody>, Problem> {
+    Ok(found(control.plans().of_api(&caller, &api, &plan).await?))
 }
 
 async fn update(

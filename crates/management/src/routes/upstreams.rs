@@ -1,7 +1,7 @@
 //! Where the calls of a version go.
 
 use axum::extract::State;
-use gatewright_control::Control;
+use gatewright_control::{Control, Error};
 use gatewright_model::api::{Balancing, Target, Timeouts, Upstream};
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::entity_tag::Expected;
@@ -21,7 +21,7 @@ pub(crate) fn add(api: Api) -> Api {
         .get("/apis/{api}/versions/{version}/upstream", about("get_upstream", "Where the calls of a version go."), get)
         .put(
             "/apis/{api}/versions/{version}/upstream",
-            about("set_upstream", "Sets where the calls of a version go; a routed version uses it at once. If-Match takes the version's tag.")
+            about("set_upstream", "Sets where the calls of a version go; a routed version uses it at once. Its tag is the version's.")
                 .conflicts(&["version_frozen"]),
             set,
         )
@@ -142,9 +142,9 @@ async fn get(
     State(control): State<Control>,
     At((api, version)): AtVersion,
 ) -> Result<Found<UpstreamBody>, Problem> {
-    Ok(Found::plain(
-        control.versions().upstream(&caller, &api, &version).await?.into(),
-    ))
+    let view = control.versions().get(&caller, &api, &version).await?;
+    let upstream = view.upstream.ok_or(Error::NotFound { kind: "upstream" })?;
+    Ok(Found::tagged(upstream.into(), view.version.row_version))
 }
 
 async fn set(
@@ -154,9 +154,9 @@ async fn set(
     Expected(if_match): Expected,
     Json(body): Json<UpstreamSet>,
 ) -> Result<Found<UpstreamBody>, Problem> {
-    let upstream = control
+    let (upstream, version) = control
         .versions()
         .set_upstream(&caller, &api, &version, body.into(), if_match)
         .await?;
-    Ok(Found::plain(upstream.into()))
+    Ok(Found::tagged(upstream.into(), version.row_version))
 }

@@ -146,6 +146,51 @@ async fn lists_are_paged_to_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_is_changed_under_the_tag_of_its_version() {
+    let api = Fixture::new().await;
+    api.import("shop").await;
+    let path = "/apis/shop/versions/v1/upstream";
+    let shown = api.get(path).await;
+    let tag = shown.header("etag").to_owned();
+    assert_eq!(tag, api.get("/apis/shop/versions/v1").await.header("etag"));
+    let put = async |tag: String| {
+        let body = json!({"targets": [{"url": "https://example.com/"}]});
+        api.call(&api.admin, Method::PUT, path, &[("if-match", &tag)], Some(body))
+            .await
+    };
+    assert_eq!(
+        put(format!("W/{tag}")).await.refusal(),
+        (412, "precondition_failed".to_owned())
+    );
+    let changed = put(tag.clone()).await;
+    assert_eq!((changed.status, changed.header("etag") != tag), (200, true));
+    assert_eq!(put(tag).await.refusal(), (412, "precondition_failed".to_owned()));
+    assert_eq!(changed.header("etag"), api.get(path).await.header("etag"));
+    assert_eq!(put("*".to_owned()).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_found_under_its_api_and_under_no_other() {
+    let api = Fixture::new().await;
+    for slug in ["shop", "other"] {
+        api.import(slug).await;
+    }
+    let body = json!({"name": "Free", "slug": "free"});
+    let plan = api
+        .post("/apis/shop/plans", body)
+        .await
+        .expect(StatusCode::CREATED);
+    let id = plan["id"].as_str().unwrap();
+    for name in ["free", id] {
+        let found = api.get(&format!("/apis/shop/plans/{name}")).await;
+        assert_ne!(found.header("etag"), "");
+        assert_eq!(found.expect(StatusCode::OK), plan);
+        let elsewhere = api.get(&format!("/apis/other/plans/{name}")).await;
+        assert_eq!(elsewhere.refusal(), (404, "not_found".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_with_an_old_tag_is_refused() {
     let api = Fixture::new().await;
     api.import("shop").await;
@@ -195,7 +240,10 @@ async fn a_repeated_post_has_one_effect_and_one_answer() {
     let second = issue("a").await;
     assert_eq!((first.status, second.status), (201, 201));
     assert_eq!(first.text, second.text);
-    assert_eq!(first.header("location"), second.header("location"));
+    for kept in ["location", "etag"] {
+        assert_ne!(first.header(kept), "");
+        assert_eq!(first.header(kept), second.header(kept));
+    }
     assert_eq!(
         (
             first.header("idempotent-replayed"),

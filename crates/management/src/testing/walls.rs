@@ -1,5 +1,7 @@
 //! What belongs to another tenant does not exist, on any route.
 
+use gatewright_model::time::{Clock, SystemClock};
+use gatewright_store::{GatewayNode, NodeState, Scope};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -90,6 +92,7 @@ fn body_for(path: &str) -> Value {
         "deprecate" if path.contains("versions") => json!({"sunset_at": "2099-01-01T00:00:00Z"}),
         "unretire" => json!({"sunset_at": "2099-01-01T00:00:00Z"}),
         "reject" => json!({"comment": "no"}),
+        "password" => json!({"current_password": "long enough", "new_password": "longer than that"}),
         "{application}" => json!({"name": "n"}),
         "subscriptions" => json!({"plan_id": "plan_01h2xcejqtf2nbrexx3vqjhp41"}),
         "members" => json!({"user": "eve@example.com", "role": "developer"}),
@@ -129,8 +132,8 @@ async fn another_tenants_things_do_not_exist_on_any_route() {
         walked += 1;
     }
     assert!(walked > 50, "only {walked} routes were walked");
-    // Nodes and configurations are of all tenants at once.
-    for path in ["/nodes", "/snapshots", "/snapshots/1"] {
+    // Configurations are of all tenants at once.
+    for path in ["/snapshots", "/snapshots/1"] {
         let reply = api.call(&eve, Method::GET, path, &[], None).await;
         assert_eq!(reply.refusal(), (403, "permission_missing".to_owned()), "{path}");
         api.get(path).await.expect(StatusCode::OK);
@@ -157,6 +160,58 @@ async fn another_tenants_things_do_not_exist_on_any_route() {
         )
         .await;
     assert_eq!(elsewhere.refusal(), (403, "permission_missing".to_owned()));
+}
+
+/// A node that serves the newest configuration; what it reports besides.
+async fn report_node(api: &Fixture, behind: i64, problem: Option<&str>) -> GatewayNode {
+    let mut tx = api.control.store().begin(Scope::System).await.unwrap();
+    let node = GatewayNode {
+        id: "node_00000000000000000000000001".parse().unwrap(),
+        name: "host-1".to_owned(),
+        version: "0.1.0".to_owned(),
+        roles: vec!["gateway".to_owned()],
+        state: NodeState::Serving,
+        applied_seq: tx.snapshots().list(None, 1).await.unwrap()[0].seq,
+        applied_delta_seq: tx.head().await.unwrap() - behind,
+        problem: problem.map(str::to_owned),
+        started_at: SystemClock.now(),
+        last_seen_at: SystemClock.now(),
+    };
+    tx.nodes().report(&node).await.unwrap();
+    tx.commit(SystemClock.now()).await.unwrap();
+    node
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_sees_whether_nodes_are_in_sync_and_nothing_more_of_them() {
+    let api = Fixture::new().await;
+    things(&api).await;
+    let eve = stranger(&api).await;
+    for (behind, problem, in_sync) in [
+        (0, None, true),
+        (1, None, false),
+        (0, Some("version ver_of_another_tenant is left out"), false),
+    ] {
+        let node = report_node(&api, behind, problem).await;
+        let all = api
+            .get(&format!("/nodes/{}", node.id))
+            .await
+            .expect(StatusCode::OK);
+        assert_eq!(
+            (&all["name"], &all["in_sync"]),
+            (&json!("host-1"), &json!(in_sync))
+        );
+        assert_eq!(all["problem"], json!(problem));
+        let listed = api.call(&eve, Method::GET, "/nodes", &[], None).await;
+        let seen = listed.expect(StatusCode::OK)["items"][0].clone();
+        assert_eq!(seen["id"], all["id"]);
+        for shown in ["roles", "state", "applied_seq", "in_sync", "last_seen_at"] {
+            assert_eq!(seen[shown], all[shown], "{shown}");
+        }
+        for hidden in ["name", "version", "applied_delta_seq", "problem", "started_at"] {
+            assert_eq!(seen[hidden], Value::Null, "{hidden}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
