@@ -99,7 +99,8 @@ async fn nodes_report_what_they_have_applied() {
         || async {
             let nodes = items(&world.admin.get("/nodes").await.expect(200));
             let applied: Vec<_> = nodes.iter().map(|node| node["applied_seq"].as_i64()).collect();
-            (nodes.len() == 2 && applied[0].is_some() && applied[0] == applied[1]).then_some(nodes)
+            let in_sync = nodes.iter().all(|node| node["in_sync"] == true);
+            (nodes.len() == 2 && in_sync && applied[0].is_some() && applied[0] == applied[1]).then_some(nodes)
         },
     );
     for node in nodes.await {

@@ -19,7 +19,7 @@ async fn no_route_shows_or_changes_another_tenants_things() {
     let world = World::embedded();
     let foreign = furnish(&world).await;
     let document = world.server.management().get("/openapi.json").await.expect(200);
-    let (mut walked, mut refused) = (0, Vec::new());
+    let (mut walked, mut unproven) = (0, Vec::new());
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in ["get", "post", "put", "patch", "delete"] {
             let Some(operation) = item.get(method) else {
@@ -28,7 +28,7 @@ async fn no_route_shows_or_changes_another_tenants_things() {
             let Some((theirs, unknown)) = fill(path, &foreign) else {
                 continue;
             };
-            let body = body(&document, operation);
+            let body = body(&document, path, operation);
             let method: Method = method.to_uppercase().parse().unwrap();
             let reply = send(&world.admin, &method, &theirs, body.as_ref()).await;
             let blank = send(&world.admin, &method, &unknown, body.as_ref()).await;
@@ -40,20 +40,16 @@ async fn no_route_shows_or_changes_another_tenants_things() {
                 "{method} {path} tells a foreign thing from none: {reply}"
             );
             if reply.status != 404 {
-                assert!(
-                    matches!(reply.status, 400 | 415 | 422),
-                    "{method} {path}: {reply}"
-                );
-                refused.push(format!("{method} {path}: {}", reply.text()));
+                unproven.push(format!("{method} {path}: {reply}"));
             }
         }
     }
-    println!(
-        "FIGURE: {walked} routes with ids; refused for their generated body: {}: {refused:?}",
-        refused.len()
+    println!("FIGURE: {walked} routes with ids tell another tenant's things from none by nothing");
+    assert!(walked >= 55, "{walked} routes");
+    assert!(
+        unproven.is_empty(),
+        "refused before the id was looked at: {unproven:#?}"
     );
-    assert!(walked >= 30, "{walked} routes");
-    assert!(refused.len() * 5 <= walked, "{refused:#?}");
     unchanged(&world, &foreign).await;
 }
 
@@ -193,7 +189,11 @@ async fn send(client: &Client, method: &Method, path: &str, body: Option<&Value>
 }
 
 /// A body that the operation's schema accepts, so that the refusal is for the id.
-fn body(document: &Value, operation: &Value) -> Option<Value> {
+fn body(document: &Value, path: &str, operation: &Value) -> Option<Value> {
+    // One of two members, which no schema of ours says.
+    if path.ends_with("/import") {
+        return Some(json!({"document": documents::pets()}));
+    }
     let schema = operation.pointer("/requestBody/content/application~1json/schema")?;
     Some(example(document, schema, "", 0))
 }
