@@ -95,7 +95,12 @@ fn no_template_needs_what_the_content_policy_forbids() {
                 "{path}: a script of its own"
             );
         }
-        for address in ["src=\"http", "src=\"//", "action=\"http", "<link rel=\"stylesheet\" href=\"http"] {
+        for address in [
+            "src=\"http",
+            "src=\"//",
+            "action=\"http",
+            "<link rel=\"stylesheet\" href=\"http",
+        ] {
             assert!(!lower.contains(address), "{path} names another host");
         }
     }
