@@ -55,6 +55,15 @@ pub enum VersionRef {
     Label(VersionLabel),
 }
 
+impl fmt::Display for VersionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Label(label) => label.fmt(f),
+        }
+    }
+}
+
 impl FromStr for VersionRef {
     type Err = Invalid;
 
