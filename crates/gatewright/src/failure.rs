@@ -124,9 +124,12 @@ impl From<gatewright_control::Error> for Failure {
             Cause::NotFound { .. } | Cause::Duplicate { .. } | Cause::Guard { .. } | Cause::Illegal(_) => {
                 Self::usage(text)
             }
-            Cause::Findings(_) | Cause::Forbidden { .. } | Cause::Stale | Cause::Internal(_) => {
-                Self::finding(text)
-            }
+            Cause::Findings(_)
+            | Cause::Forbidden { .. }
+            | Cause::Retired { .. }
+            | Cause::SignInNeeded
+            | Cause::Stale
+            | Cause::Internal(_) => Self::finding(text),
         }
     }
 }

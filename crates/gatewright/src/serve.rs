@@ -10,7 +10,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod control_plane;
-mod foundation;
+pub(crate) mod foundation;
 mod gateway_role;
 mod listeners;
 mod mail;
