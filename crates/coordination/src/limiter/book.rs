@@ -46,8 +46,10 @@ const REMEMBERED: Nanos = 10 * SECOND;
 const FIRST: u64 = 4;
 /// Who needs more in that time has a demand that batches serve.
 const MOST_AHEAD: u64 = 64;
-/// A lease of which so many were spent is followed by another one unasked.
+/// A lease of which so many were spent, the last of them so lately, is followed
+/// by another one before anybody waits.
 const STEADY: u64 = 2;
+const LATELY: Nanos = 3 * SECOND;
 /// All nodes together keep at most this part of what is left without using it.
 const SPARE: u64 = 100;
 
@@ -163,7 +165,8 @@ impl Book {
         let held = !self.held.is_empty();
         self.settle(permits, shape, now);
         self.end_leases(permits, shape, now);
-        let steady = held && self.held.is_empty() && self.spent_since >= STEADY;
+        let lately = now.saturating_sub(permits.touched_at()) < LATELY;
+        let steady = held && self.held.is_empty() && self.spent_since >= STEADY && lately;
         self.forget_refusal(now);
         let idle = now >= self.idle_at(permits, asker.nodes) && mode == Mode::Serve;
         if self.version != rule.version || idle || mode == Mode::Drain {

@@ -350,6 +350,11 @@ impl Permits {
         self.queued.store(false, Ordering::Release);
     }
 
+    /// When a call last asked for one, to a second.
+    pub(super) fn touched_at(&self) -> Nanos {
+        self.touched.load(Ordering::Relaxed)
+    }
+
     pub(super) fn waiting(&self) -> u64 {
         self.waiting.load(Ordering::Acquire).into()
     }
