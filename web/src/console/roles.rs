@@ -42,11 +42,20 @@ async fn roles(_: Authorized<TeamsRead>, visit: Visit) -> Result<Page, Problem> 
 }
 
 /// The roles that can be held in a team, with what each is for.
-pub(super) fn of_teams() -> Vec<(&'static str, &'static str)> {
+pub(super) fn of_teams() -> Vec<(&'static str, String)> {
+    choices(|role| !role.tenant_only())
+}
+
+/// Every role, with what each is for.
+pub(super) fn of_tenants() -> Vec<(&'static str, String)> {
+    choices(|_| true)
+}
+
+fn choices(wanted: impl Fn(Role) -> bool) -> Vec<(&'static str, String)> {
     Role::ALL
         .iter()
-        .filter(|role| !role.tenant_only())
-        .map(|role| (role.as_str(), role.meaning()))
+        .filter(|role| wanted(**role))
+        .map(|role| (role.as_str(), format!("{role}: {}", role.meaning())))
         .collect()
 }
 

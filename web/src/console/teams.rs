@@ -69,7 +69,7 @@ struct One {
     team: Team,
     members: Vec<Membership>,
     names: Names,
-    roles: Vec<(&'static str, &'static str)>,
+    roles: Vec<(&'static str, String)>,
     may_change: bool,
     may_add: bool,
 }

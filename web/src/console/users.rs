@@ -85,7 +85,7 @@ struct One {
     user: User,
     held: Vec<Membership>,
     names: Names,
-    roles: Vec<(&'static str, &'static str)>,
+    choices: Vec<(&'static str, String)>,
     own: bool,
     may_change: bool,
 }
@@ -392,7 +392,7 @@ async fn show(
             form.set("role", Role::Developer.as_str())
         },
         names: app.control.names(caller, &wanted).await?,
-        roles: roles(),
+        choices: super::roles::of_tenants(),
         own: caller.user_id == Some(id),
         may_change: caller.rights.in_tenant(Permission::MembersWrite),
         user,
