@@ -10,6 +10,10 @@ export const kindOf = (path) =>
     .split('/')
     .map((part) => (ID.test(part) ? '{id}' : part))
     .join('/')
+    .replace(/^\/apis\/[^/]+/, '/apis/{api}')
+    .replace(/^\/me\/apps\/(?!new$)[^/]+/, '/me/apps/{application}')
+    .replace(/^\/console\/(apis|apps|teams)\/(?!new(\/|$))[^/]+/, '/console/$1/{it}')
+    .replace(/\/(v|versions)\/(?!new$)[^/]+/, '/$1/{version}')
     .replace(/\/ops\/[^/]+/, '/ops/{op}')
     .replace(/\/schemas\/[^/]+/, '/schemas/{name}');
 
