@@ -74,3 +74,83 @@ pub fn routes_with_access() -> Vec<Entry> {
 fn all(pages: Pages) -> Pages {
     gallery::routes(console::routes(portal::routes(account::routes(pages))))
 }
+
+#[cfg(test)]
+mod tests {
+    use gatewright_model::permission::Role;
+    use gatewright_model::state::Word;
+    use gatewright_webkit::routes::Access;
+    use http::Method;
+
+    use super::*;
+    use crate::testing::{Reply, TestPortal, Visitor};
+
+    /// An address of the route that names nothing that exists.
+    fn address(path: &str) -> String {
+        let id = "01h2xcejqtf2nbrexx3vqjhp41";
+        let parts = path.split('/').map(|part| match part {
+            "{api}" | "{application}" | "{team}" | "{version}" | "{op}" | "{name}" => "none".to_owned(),
+            "{plan}" => format!("plan_{id}"),
+            "{subscription}" => format!("sub_{id}"),
+            "{credential}" => format!("key_{id}"),
+            "{approval}" => format!("apr_{id}"),
+            "{call}" => format!("call_{id}"),
+            "{event}" => format!("aud_{id}"),
+            "{user}" => format!("usr_{id}"),
+            "{token}" => format!("tok_{id}"),
+            "{node}" => format!("node_{id}"),
+            other => other.replace(['{', '}'], ""),
+        });
+        parts.collect::<Vec<_>>().join("/")
+    }
+
+    async fn visit(visitor: &Visitor<'_>, entry: &Entry) -> Reply {
+        let path = address(&entry.path);
+        if entry.method == Method::GET {
+            visitor.get(&path).await
+        } else {
+            visitor.post(&path, &[]).await
+        }
+    }
+
+    #[tokio::test]
+    async fn every_route_answers_every_role_as_its_access_says() {
+        let portal = TestPortal::new().await;
+        let mut people = Vec::new();
+        for role in Role::ALL {
+            let (visitor, caller) = portal.user(role.as_str(), Some(*role)).await;
+            people.push((role.as_str(), visitor, Some(caller)));
+        }
+        let (nobody, caller) = portal.user("nobody", None).await;
+        people.push(("nobody", nobody, Some(caller)));
+        people.push(("visitor", portal.visitor(), None));
+        // Signing out would end the session that the rest of the walk needs.
+        let routes = routes_with_access();
+        let walked: Vec<_> = routes.iter().filter(|entry| entry.path != "/sign-out").collect();
+        let mut wrong = Vec::new();
+        for entry in walked {
+            for (name, visitor, caller) in &people {
+                let reply = visit(visitor, entry).await;
+                let to_sign_in = reply.status == 303 && reply.header("location").starts_with("/sign-in");
+                let held = match (entry.access, caller) {
+                    (Access::Public, _) => true,
+                    (Access::SignedIn, caller) => caller.is_some(),
+                    (Access::AnyOf(any), Some(caller)) => {
+                        any.iter().any(|permission| caller.rights.anywhere(*permission))
+                    }
+                    (Access::AnyOf(_), None) => false,
+                };
+                let right = match (held, caller) {
+                    (false, None) => to_sign_in,
+                    (false, Some(_)) => reply.status == 403,
+                    (true, _) => reply.status != 403 && reply.status < 500,
+                };
+                if !right {
+                    wrong.push(format!("{} {} as {name}: {}", entry.method, entry.path, reply.status));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(routes.len() > 100, "{}", routes.len());
+    }
+}
