@@ -18,6 +18,8 @@ mod plans;
 mod reimport;
 mod settings;
 mod subscribers;
+#[cfg(test)]
+mod tests;
 mod upstream;
 mod version;
 mod versions;
