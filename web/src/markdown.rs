@@ -12,7 +12,9 @@ use std::sync::LazyLock;
 
 use ammonia::Builder;
 use askama::filters::HtmlSafe;
-use pulldown_cmark::{Alignment, BlockQuoteKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{
+    Alignment, BlockQuoteKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html,
+};
 
 /// HTML that was made from Markdown and holds nothing but the allow-list.
 /// Templates wrap it in an element with `hx-ignore`.
@@ -60,9 +62,49 @@ const LINK_REL: &str = "noopener noreferrer nofollow";
 
 static ALLOWED: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let tags: HashSet<&str> = [
-        "a", "b", "blockquote", "br", "caption", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h2",
-        "h3", "h4", "h5", "h6", "hr", "i", "kbd", "li", "ol", "p", "pre", "q", "s", "samp", "small", "strong",
-        "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul", "var",
+        "a",
+        "b",
+        "blockquote",
+        "br",
+        "caption",
+        "code",
+        "dd",
+        "del",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "kbd",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "u",
+        "ul",
+        "var",
     ]
     .into();
     let attributes = HashMap::from([
@@ -75,14 +117,23 @@ static ALLOWED: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let classes = HashMap::from([
         (
             "div",
-            HashSet::from(["alert", "alert-accent", "alert-ok", "alert-ai", "alert-warn", "alert-danger"]),
+            HashSet::from([
+                "alert",
+                "alert-accent",
+                "alert-ok",
+                "alert-ai",
+                "alert-warn",
+                "alert-danger",
+            ]),
         ),
         ("p", HashSet::from(["alert-title"])),
     ]);
     let mut builder = Builder::empty();
     builder
         .tags(tags)
-        .clean_content_tags(HashSet::from(["script", "style", "template", "noscript", "iframe", "svg", "math"]))
+        .clean_content_tags(HashSet::from([
+            "script", "style", "template", "noscript", "iframe", "svg", "math",
+        ]))
         .tag_attributes(attributes)
         .allowed_classes(classes)
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
@@ -126,7 +177,11 @@ impl<'m> Events<'m> {
             Tag::Link { dest_url, .. } => {
                 let shown = is_outward(&dest_url) && !self.image;
                 self.links.push(shown);
-                if shown { Event::InlineHtml(opening(&dest_url).into()) } else { nothing() }
+                if shown {
+                    Event::InlineHtml(opening(&dest_url).into())
+                } else {
+                    nothing()
+                }
             }
             Tag::Image { dest_url, .. } => {
                 let inside = self.links.contains(&true);

@@ -6,7 +6,10 @@ fn html(markdown: &str) -> String {
 
 #[test]
 fn markdown_becomes_html_below_the_title_of_the_page() {
-    assert_eq!(html("# A\n\nb *c* `d`"), "<h2>A</h2>\n<p>b <em>c</em> <code>d</code></p>\n");
+    assert_eq!(
+        html("# A\n\nb *c* `d`"),
+        "<h2>A</h2>\n<p>b <em>c</em> <code>d</code></p>\n"
+    );
     assert_eq!(SafeHtml::below("# A", 4).to_string(), "<h5>A</h5>\n");
     assert!(html("| a |\n|--:|\n| ~~b~~ |").contains("<td><del>b</del></td>"));
     assert!(!html("| a |\n|--:|\n| b |").contains("style"));
@@ -21,7 +24,10 @@ fn alerts_say_their_kind_in_words() {
         "<div class=\"alert alert-warn\"><p class=\"alert-title\">Warning</p>\n<p>Mind <em>this</em>.</p>\n</div>\n"
     );
     // The same with the cleaner at work.
-    assert!(html("> [!NOTE]\n> <b>x</b>").contains("<div class=\"alert alert-accent\"><p class=\"alert-title\">Note</p>"));
+    assert!(
+        html("> [!NOTE]\n> <b>x</b>")
+            .contains("<div class=\"alert alert-accent\"><p class=\"alert-title\">Note</p>")
+    );
     assert_eq!(html("> plain"), "<blockquote>\n<p>plain</p>\n</blockquote>\n");
 }
 
@@ -46,12 +52,18 @@ fn images_are_links_to_where_they_are() {
     assert!(!html("![](cat.png)").contains("<img"));
     assert!(!html("<img src=https://x.test/a.png>").contains("<img"));
     // No link inside of a link.
-    assert_eq!(html("[![i](https://x.test/i)](https://x.test/l)").matches("<a ").count(), 1);
+    assert_eq!(
+        html("[![i](https://x.test/i)](https://x.test/l)")
+            .matches("<a ")
+            .count(),
+        1
+    );
 }
 
 #[test]
 fn harmless_tags_stay_without_their_attributes() {
-    let text = html("<details open style=\"x\"><summary class=\"button\">More</summary>\n\nInside\n\n</details>");
+    let text =
+        html("<details open style=\"x\"><summary class=\"button\">More</summary>\n\nInside\n\n</details>");
     assert!(text.contains("<details><summary>More</summary>"), "{text}");
     assert!(html("a<br>b H<sub>2</sub>O").contains("a<br>b H<sub>2</sub>O"));
 }
@@ -110,16 +122,35 @@ fn hostile_text_is_inert() {
         let out = html(text);
         for tag in out.split('<').skip(1) {
             let inside = tag.split('>').next().unwrap().to_ascii_lowercase();
-            let name: String = inside.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/').collect();
+            let name: String = inside
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '/')
+                .collect();
             let known = super::ALLOWED.clone_tags();
             assert!(known.contains(name.trim_start_matches('/')), "{name:?} in {out}");
-            for refused in [" on", "style=", " id=", "hx-", "data-", "target=", "src=", "javascript", "action="] {
+            for refused in [
+                " on",
+                "style=",
+                " id=",
+                "hx-",
+                "data-",
+                "target=",
+                "src=",
+                "javascript",
+                "action=",
+            ] {
                 assert!(!inside.contains(refused), "{refused:?} in {inside:?} of {text:?}");
             }
             if inside.starts_with("a href=") {
                 let address = inside.split('"').nth(1).unwrap();
-                assert!(address.starts_with("http") || address.starts_with("mailto:"), "{inside}");
-                assert!(inside.contains("rel=\"noopener noreferrer nofollow\""), "{inside}");
+                assert!(
+                    address.starts_with("http") || address.starts_with("mailto:"),
+                    "{inside}"
+                );
+                assert!(
+                    inside.contains("rel=\"noopener noreferrer nofollow\""),
+                    "{inside}"
+                );
             }
             if inside.contains("class=") {
                 assert!(inside.contains("class=\"alert"), "{inside}");

@@ -22,6 +22,8 @@ pub struct SchemaView {
     pub pointer: String,
     /// The name of the shared schema it is, if it is one.
     pub name: Option<String>,
+    /// Where its reference, or that of its items, leads.
+    pub target: Option<String>,
     /// What the publisher calls it.
     pub title: Option<String>,
     /// In words: `array of string or null`.

@@ -99,6 +99,8 @@ impl<'s, 'p> Builder<'s, 'p> {
             Some(reference) => Some(name_of(reference)),
             None => shared_name(spot.place),
         };
+        let target = reference.and_then(|_| layers.list.get(1));
+        view.target = target.map(|layer| layer.place.clone());
         view.composed_of = self.marked(&layers.composed_of, spot.ancestors);
         self.fill(&layers, inner, &mut view);
         view
@@ -402,6 +404,7 @@ fn adopt(view: &mut SchemaView, inner: SchemaView) {
     view.left_out += inner.left_out;
     if view.name.is_none() {
         view.name = inner.name;
+        view.target = inner.target;
     }
     let wordy = inner.rules.into_iter().map(|mut rule| {
         if rule.label == "items" {
