@@ -31,5 +31,6 @@ mod faults;
 mod gateway;
 mod lifecycle;
 mod management;
+mod portal;
 mod stores;
 mod world;

@@ -249,11 +249,10 @@ fn person(caller: &Caller) -> Result<UserId> {
 }
 
 async fn operation(tx: &mut Tx, version: &ApiVersion, slug: &str) -> Result<Operation> {
-    let operations = versions::operations_of(tx, version).await?;
-    operations
-        .into_iter()
-        .find(|operation| operation.slug == slug)
-        .ok_or(Error::missing("operation"))
+    let missing = || Error::missing("operation");
+    let revision = version.revision_id.ok_or_else(missing)?;
+    let found = tx.revisions().operation_by_slug(revision, slug).await?;
+    found.ok_or_else(missing)
 }
 
 /// As the gateway sees it: such a plan opens the version to everybody.

@@ -208,6 +208,29 @@ impl Revisions<'_> {
             .collect()
     }
 
+    /// The operation of a revision with this name in portal addresses.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn operation_by_slug(
+        self,
+        revision: RevisionId,
+        slug: &str,
+    ) -> Result<Option<Operation>, StoreError> {
+        let mut select = Query::select();
+        select
+            .columns(OPERATION_COLUMNS.iter().copied())
+            .from(OPERATION)
+            .and_where(is("revision_id", &revision))
+            .and_where(is("slug", &slug.to_owned()))
+            .and_where_option(self.0.wall::<Revision>());
+        let Some(row) = self.0.conn.fetch_optional(&select).await? else {
+            return Ok(None);
+        };
+        let operation = read_operation(&row).map_err(|fault| row.corrupt(OPERATION, fault))?;
+        Ok(Some(operation))
+    }
+
     /// The raw document with this hash, byte for byte.
     ///
     /// # Errors

@@ -1,0 +1,4 @@
+//! What people see in the portal.
+
+mod accounts;
+mod try_it;

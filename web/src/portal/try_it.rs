@@ -1,0 +1,388 @@
+//! Trying an operation from its page: the form, the call through the gateway,
+//! and the answer. It works without a script: the answer then is a page.
+
+mod answer;
+mod body;
+mod curl;
+mod request;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use axum::extract::{Path, State};
+use gatewright_control::Error;
+use gatewright_control::console::{Origin, Place, Proof, Way, Ways};
+use gatewright_model::id::{ApplicationId, SubscriptionId};
+use gatewright_model::template::PathTemplate;
+use gatewright_openapi::docs::operation::OperationDoc;
+use gatewright_webkit::authorized::Public;
+use gatewright_webkit::problem::Problem;
+use http::StatusCode;
+
+use self::answer::{Context, Outcome};
+use self::body::BodyView;
+use self::shape::{BodyKind, Parameter, Shape, Values};
+use crate::account::browser::Browser;
+use crate::app::App;
+use crate::fields::Fields;
+use crate::form::FormState;
+use crate::page::Page;
+use crate::pages::Pages;
+use crate::shell::Shell;
+use crate::visit::Visit;
+
+/// The choice of a call without a key.
+const NO_KEY: &str = "none";
+
+/// The pages of this group.
+pub(super) fn routes(pages: Pages) -> Pages {
+    const TRY: &str = "/apis/{api}/v/{version}/ops/{operation}/try";
+    pages.get(TRY, back).post_document(TRY, run)
+}
+
+/// The box on the page of an operation.
+#[derive(Debug, Template)]
+#[template(path = "portal/try_it/box.html")]
+pub(crate) struct TryBox {
+    base: String,
+    /// The path of the operation's page.
+    home: String,
+    api: String,
+    method: String,
+    template: String,
+    inputs: Vec<InputField>,
+    bodies: Vec<BodyKind>,
+    takes_files_only: bool,
+    credentials: Vec<(String, String)>,
+    stopped: Vec<Stopped>,
+    access: Access,
+    form: FormState,
+    outcome: Option<Outcome>,
+}
+
+impl HtmlSafe for TryBox {}
+
+/// What the reader can do here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Run it.
+    Run,
+    /// Get access first; a key that is at hand works too.
+    Needed,
+    /// Sign in first.
+    SignIn,
+    /// Nobody can call it.
+    Never,
+}
+
+/// A field for a parameter.
+#[derive(Debug)]
+struct InputField {
+    field: String,
+    label: String,
+    hint: String,
+    required: bool,
+    choices: Vec<(String, String)>,
+}
+
+/// A subscription that does not work for now.
+#[derive(Debug)]
+struct Stopped {
+    plan: String,
+    application: String,
+    state: String,
+    href: String,
+}
+
+#[derive(Template)]
+#[template(path = "portal/try_it/page.html")]
+struct TryPage {
+    shell: Shell,
+    title: String,
+    home: String,
+    try_box: TryBox,
+}
+
+/// An operation with everything that its box needs.
+struct Target {
+    place: Place,
+    ways: Ways,
+    template: Option<PathTemplate>,
+    shape: Shape,
+}
+
+/// Makes the box for the page of an operation.
+///
+/// # Errors
+/// As the page of the operation.
+pub(crate) async fn box_for(visit: &Visit, place: &Place, doc: &OperationDoc) -> Result<TryBox, Problem> {
+    let target = Target::new(visit, place.clone(), doc).await?;
+    let form = target.prefilled(visit);
+    Ok(target.into_box(visit, form, None))
+}
+
+async fn back(_: Public, visit: Visit) -> Result<Page, Problem> {
+    // The path is ours but for its names, which stand in it as they were sent: encoded.
+    let home = visit.path().strip_suffix("/try").unwrap_or("/apis");
+    Ok(visit.redirect(&[home, "#try"].concat()))
+}
+
+async fn run(
+    _: Public,
+    visit: Visit,
+    State(app): State<App>,
+    Browser(client): Browser,
+    Path(path): Path<(String, String, String)>,
+    fields: Fields,
+) -> Result<Page, Problem> {
+    let place = place(path)?;
+    let doc = app.control.docs().operation(&visit.reader(), &place).await?;
+    let target = Target::new(&visit, place, &doc).await?;
+    let mut form = FormState::from_fields(&fields).without("key");
+    let origin = Origin {
+        browser: client.address.unwrap_or([127, 0, 0, 1].into()),
+        local_gateway: app.settings.local_gateway,
+    };
+    let (status, outcome) = target.run(&visit, &fields, &mut form, origin).await?;
+    page(&visit, target, form, outcome, status)
+}
+
+fn page(
+    visit: &Visit,
+    target: Target,
+    form: FormState,
+    outcome: Option<Outcome>,
+    status: StatusCode,
+) -> Result<Page, Problem> {
+    let operation = &target.ways.operation;
+    let title = format!("Try {} {}", operation.method, operation.template);
+    let (api, version) = (&target.ways.api, &target.ways.version);
+    let mut shell = visit
+        .shell(title.clone())
+        .crumb("APIs", "/apis")
+        .crumb(api.name.as_str(), &format!("/apis/{}", api.slug))
+        .crumb(
+            version.label.as_str(),
+            &format!("/apis/{}/v/{}/reference", api.slug, version.label),
+        )
+        .last_crumb("Try it");
+    if !form.is_ok() {
+        shell = shell.errors();
+    }
+    let home = [visit.base(), &home(&target.ways)].concat();
+    let try_box = target.into_box(visit, form, outcome);
+    let page = if visit.is_fragment() {
+        Page::html(&try_box)?
+    } else {
+        Page::html(&TryPage {
+            shell,
+            title,
+            home,
+            try_box,
+        })?
+    };
+    Ok(page.status(status))
+}
+
+fn place((api, version, operation): (String, String, String)) -> Result<Place, Problem> {
+    Ok(Place {
+        api: api.parse().map_err(|_| Problem::not_found("api"))?,
+        version: version.parse().map_err(|_| Problem::not_found("version"))?,
+        operation,
+    })
+}
+
+/// The path of the page of an operation.
+fn home(ways: &Ways) -> String {
+    let (api, version) = (&ways.api.slug, &ways.version.label);
+    format!("/apis/{api}/v/{version}/ops/{}", ways.operation.slug)
+}
+
+impl Target {
+    async fn new(visit: &Visit, place: Place, doc: &OperationDoc) -> Result<Self, Problem> {
+        let ways = visit.app().control.console().ways(&visit.reader(), &place).await?;
+        let template = PathTemplate::parse(&ways.operation.template)
+            .ok()
+            .filter(|_| ways.operation.routable);
+        let shape = template
+            .as_ref()
+            .map(|template| Shape::of(doc, template))
+            .unwrap_or_default();
+        Ok(Self {
+            place,
+            ways,
+            template,
+            shape,
+        })
+    }
+
+    /// Sends what was typed; what is wrong with it is said in the form.
+    async fn run(
+        &self,
+        visit: &Visit,
+        fields: &Fields,
+        form: &mut FormState,
+        origin: Origin,
+    ) -> Result<(StatusCode, Option<Outcome>), Problem> {
+        let Some(template) = &self.template else {
+            form.fail_whole("The gateway cannot route this operation: it is documented only");
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, None));
+        };
+        let Some(call) = request::read(&self.shape, template, fields, form) else {
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, None));
+        };
+        let context = Context {
+            base: visit.base(),
+            api: self.ways.api.slug.as_str(),
+            version: self.ways.version.label.as_str(),
+            application: self.caller_of(&call.proof),
+            shape: &self.shape,
+            curl: curl::line(&self.ways.operation.method, &self.ways.gateway_url, &call),
+        };
+        let console = visit.app().control.console();
+        match console.run(&visit.reader(), &self.place, call, origin).await {
+            Ok(result) => Ok((StatusCode::OK, Some(answer::view(result, context)))),
+            Err(error @ Error::Guard { .. }) => {
+                form.absorb(error)?;
+                Ok((StatusCode::TOO_MANY_REQUESTS, None))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whose call it is, when it is one of the reader's own applications.
+    fn caller_of(&self, proof: &Proof) -> Option<ApplicationId> {
+        let Proof::Subscription(id) = proof else {
+            return None;
+        };
+        let mut known = self.ways.subscriptions.iter().chain(&self.ways.stopped);
+        known
+            .find(|way| way.subscription.id == *id)
+            .map(|way| way.subscription.application_id)
+    }
+
+    /// The form as the page of the operation shows it first.
+    fn prefilled(&self, visit: &Visit) -> FormState {
+        let needed = self.shape.parameters.iter().enumerate();
+        let mut values: Vec<(String, String)> = needed
+            .filter(|(_, parameter)| parameter.required)
+            .map(|(index, parameter)| (request::field_of(index), first_value(parameter)))
+            .collect();
+        if let Some(body) = self.shape.bodies.first() {
+            values.push(("body".to_owned(), body.example.clone()));
+            values.push(("media_type".to_owned(), body.media_type.clone()));
+        }
+        let wanted = url::form_urlencoded::parse(visit.query().as_bytes())
+            .find(|(name, _)| name == "subscription")
+            .and_then(|(_, id)| id.parse::<SubscriptionId>().ok());
+        let own = self.ways.subscriptions.iter();
+        let chosen = own
+            .clone()
+            .find(|way| Some(way.subscription.id) == wanted)
+            .or_else(|| own.clone().next());
+        let credential = chosen.map_or_else(|| NO_KEY.to_owned(), |way| way.subscription.id.to_string());
+        values.push(("credential".to_owned(), credential));
+        FormState::new(values)
+    }
+
+    fn access(&self, visit: &Visit) -> Access {
+        let callable = self.ways.version.state.is_routed() && self.template.is_some();
+        let open = self.ways.keyless.is_some() || !self.ways.subscriptions.is_empty();
+        match (callable, open, visit.session().is_some()) {
+            (false, ..) => Access::Never,
+            (true, true, _) => Access::Run,
+            (true, false, true) => Access::Needed,
+            (true, false, false) => Access::SignIn,
+        }
+    }
+
+    fn into_box(self, visit: &Visit, form: FormState, outcome: Option<Outcome>) -> TryBox {
+        let base = visit.base().to_owned();
+        let named = |way: &Way| {
+            (
+                way.subscription.id.to_string(),
+                format!("{}, {}", way.plan.name, way.application.name),
+            )
+        };
+        let mut credentials: Vec<(String, String)> = self.ways.subscriptions.iter().map(named).collect();
+        if let Some(plan) = &self.ways.keyless {
+            credentials.push((NO_KEY.to_owned(), format!("{}, without a key", plan.name)));
+        }
+        TryBox {
+            home: home(&self.ways),
+            api: self.ways.api.slug.to_string(),
+            access: self.access(visit),
+            inputs: self.shape.parameters.iter().enumerate().map(input).collect(),
+            stopped: self
+                .ways
+                .stopped
+                .iter()
+                .map(|way| stopped(&base, way))
+                .collect(),
+            bodies: self.shape.bodies,
+            takes_files_only: self.shape.takes_files_only,
+            method: self.ways.operation.method,
+            template: self.ways.operation.template,
+            base,
+            credentials,
+            form,
+            outcome,
+        }
+    }
+}
+
+fn first_value(parameter: &Parameter) -> String {
+    if parameter.example.is_empty() {
+        parameter.choices.first().cloned().unwrap_or_default()
+    } else {
+        parameter.example.clone()
+    }
+}
+
+fn input((index, parameter): (usize, &Parameter)) -> InputField {
+    let mut hints = vec![parameter.place.as_str().to_owned()];
+    if !parameter.about.is_empty() {
+        hints.push(parameter.about.clone());
+    }
+    if parameter.values != Values::One {
+        hints.push("several with commas between".to_owned());
+    }
+    if !parameter.required && !parameter.example.is_empty() {
+        hints.push(format!("for example {}", parameter.example));
+    }
+    let choices = parameter.choices.iter().map(|choice| (choice.clone(), choice.clone()));
+    let none = (String::new(), "not sent".to_owned());
+    InputField {
+        field: request::field_of(index),
+        label: parameter.name.clone(),
+        hint: hints.join("; "),
+        required: parameter.required,
+        choices: if parameter.choices.is_empty() {
+            Vec::new()
+        } else if parameter.required {
+            choices.collect()
+        } else {
+            std::iter::once(none).chain(choices).collect()
+        },
+    }
+}
+
+fn stopped(base: &str, way: &Way) -> Stopped {
+    let subscription = &way.subscription;
+    let state = if subscription.paused {
+        "paused".to_owned()
+    } else {
+        subscription.state.to_string()
+    };
+    Stopped {
+        plan: way.plan.name.to_string(),
+        application: way.application.name.to_string(),
+        href: format!(
+            "{base}/me/apps/{}/subscriptions/{}",
+            subscription.application_id, subscription.id
+        ),
+        state,
+    }
+}
