@@ -3,10 +3,12 @@
 mod access;
 mod api;
 mod apis;
+mod docs;
 mod help;
 mod home;
 pub(crate) mod me;
 mod search;
+pub(crate) mod try_it;
 mod words;
 
 use crate::pages::Pages;
@@ -16,5 +18,5 @@ pub(crate) fn routes(pages: Pages) -> Pages {
     let pages = me::routes(pages);
     let pages = apis::routes(home::routes(search::routes(pages)));
     let pages = access::routes(api::routes(pages));
-    help::routes(pages)
+    docs::routes(try_it::routes(help::routes(pages)))
 }
