@@ -195,7 +195,10 @@ struct Owners(std::collections::HashMap<TeamId, Named>);
 impl Owners {
     /// The teams that a filter names.
     fn chosen(&self, filter: &CatalogFilter) -> Vec<TeamId> {
-        let named = self.0.iter().filter(|(_, team)| filter.teams.contains(&team.slug));
+        let named = self
+            .0
+            .iter()
+            .filter(|(_, team)| filter.teams.contains(&team.slug));
         named.map(|(id, _)| *id).collect()
     }
 

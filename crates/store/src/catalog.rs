@@ -103,8 +103,14 @@ impl Catalog<'_> {
         let mut select = Query::select();
         select
             .expr_as(Expr::cust("COUNT(*)"), "total")
-            .expr_as(Expr::cust("CAST(COALESCE(SUM(row_version), 0) AS bigint)"), "changes")
-            .expr_as(Expr::cust("CAST(COALESCE(MAX(updated_at), 0) AS bigint)"), "latest")
+            .expr_as(
+                Expr::cust("CAST(COALESCE(SUM(row_version), 0) AS bigint)"),
+                "changes",
+            )
+            .expr_as(
+                Expr::cust("CAST(COALESCE(MAX(updated_at), 0) AS bigint)"),
+                "latest",
+            )
             .from(T::TABLE)
             .and_where_option(self.0.wall::<T>());
         let Some(row) = self.0.conn.fetch_optional(&select).await? else {
@@ -338,7 +344,7 @@ mod tests {
             assert_eq!(tx.catalog().apis().await.unwrap().len(), usize::from(shown));
             let (api, team) = (Some(world.api.id), [world.team.id]);
             let own = tx.catalog().subscriptions(api, Some(&team), 10).await.unwrap();
-            assert_eq!(own, [world.subscription.clone()]);
+            assert_eq!(own, std::slice::from_ref(&world.subscription));
             let nobodys = tx.catalog().subscriptions(None, Some(&[]), 10).await.unwrap();
             assert!(nobodys.is_empty());
         }

@@ -232,13 +232,10 @@ async fn request(
 
 fn read(form: &mut FormState, fields: &Fields) -> Option<AccessRequest> {
     let unknown = |_| Invalid::new("unknown_plan", "must be one of the plans on this page");
-    let plan = form.take(
-        "plan",
-        fields.get("plan").parse::<PlanId>().map_err(unknown),
-    );
+    let plan = form.take("plan", fields.get("plan").parse::<PlanId>().map_err(unknown));
     let application = match fields.get("application") {
         NEW => {
-            let name = form.take("name", Name::parse(fields.get("name")));
+            let name = form.take("name", Name::parse(fields.some("name").unwrap_or(FIRST_NAME)));
             let team = form.take("team", fields.get("team").parse());
             let environment = match fields.some("environment") {
                 Some(word) => form.take("environment", word.parse::<Environment>()),
@@ -340,9 +337,9 @@ mod tests {
                 PATH,
                 &[
                     ("application", "new"),
-                    ("name", ""),
+                    ("name", "two\nlines"),
                     ("team", "default"),
-                    ("reason", "for tests"),
+                    ("environment", "none"),
                 ],
             )
             .await;
@@ -350,7 +347,7 @@ mod tests {
             "There is a problem",
             "Plan must be",
             "Name must be",
-            "for tests",
+            "Environment must be",
         ]);
         let id = plan.id.to_string();
         let nobodys = [("plan", id.as_str()), ("application", "nobodys")];

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 
 use super::words::{self, PlanCard};
 use crate::app::App;
+use crate::markdown::SafeHtml;
 use crate::page::Page;
 use crate::pages::Pages;
 use crate::shell::Shell;
@@ -91,7 +92,7 @@ struct ApiPage {
     slug: String,
     name: String,
     opening: String,
-    about: Option<String>,
+    about: SafeHtml,
     kind: &'static str,
     audience: Option<&'static str>,
     team: String,
@@ -194,7 +195,11 @@ fn page(visit: &Visit, seen: CatalogApi, current: Row) -> ApiPage {
             .crumb("APIs", "/apis")
             .last_crumb(name.clone()),
         // A description of one paragraph is the lead already.
-        about: (description != opening && !description.is_empty()).then(|| description.to_owned()),
+        about: if description == opening {
+            SafeHtml::default()
+        } else {
+            SafeHtml::below(description, 2)
+        },
         opening,
         kind: words::kind(seen.api.kind),
         audience: words::audience(seen.api.visibility),

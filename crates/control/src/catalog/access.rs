@@ -133,7 +133,9 @@ impl Catalog<'_> {
         application: &Application,
     ) -> Result<Option<Issued>> {
         let known = tx.credentials().of_application(application.id).await?;
-        let works = known.iter().any(|credential| credential.state == CredentialState::Active);
+        let works = known
+            .iter()
+            .any(|credential| credential.state == CredentialState::Active);
         let may = caller
             .rights
             .in_team(Permission::CredentialsWrite, application.team_id);

@@ -63,7 +63,12 @@ impl Catalog<'_> {
         operations.truncate(most);
         let nothing = selection.items.is_empty();
         Ok(SearchResult {
-            apis: selection.items.iter().take(most).map(|item| owners.entry(item)).collect(),
+            apis: selection
+                .items
+                .iter()
+                .take(most)
+                .map(|item| owners.entry(item))
+                .collect(),
             apis_total: selection.items.len(),
             operations,
             more_operations,

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use gatewright_model::api::{ApiKind, VersionState};
 use gatewright_model::id::TeamId;
@@ -187,7 +188,7 @@ pub(super) fn select<'g>(
 ) -> Selection<'g> {
     let words = Words::parse(filter.q.as_deref());
     let (mut items, mut counts, mut found) = (Vec::new(), Counts::default(), 0);
-    for item in &goods.items {
+    for item in goods.items.iter().map(Arc::as_ref) {
         if !reader.finds(item.api.visibility, item.api.team_id) {
             continue;
         }

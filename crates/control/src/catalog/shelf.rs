@@ -73,6 +73,17 @@ impl Item {
         times.max().unwrap_or(self.api.created_at)
     }
 
+    /// Whether it was made of these; what it says is then the same.
+    fn is_of(&self, api: &Api, versions: &[ShelfVersion], ways: &[AccessWay]) -> bool {
+        self.api == *api
+            && self.ways == *ways
+            && self.others.len() + 1 == versions.len()
+            && self
+                .versions()
+                .zip(versions)
+                .all(|(own, other)| own.version == other.version)
+    }
+
     fn bytes(&self) -> usize {
         let operations: usize = self.versions().map(|shown| shown.operations.len()).sum();
         self.text.len() + self.api.description.len() + operations * 200 + 500
@@ -82,7 +93,7 @@ impl Item {
 /// The goods of a tenant in the order of their names.
 #[derive(Debug, Default)]
 pub(super) struct Goods {
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<Arc<Item>>,
     bytes: usize,
 }
 
@@ -94,7 +105,7 @@ impl Goods {
     }
 
     fn operations(&self) -> HashMap<RevisionId, Operations> {
-        let versions = self.items.iter().flat_map(Item::versions);
+        let versions = self.items.iter().flat_map(|item| item.versions());
         versions
             .filter_map(|shown| Some((shown.version.revision_id?, Arc::clone(&shown.operations))))
             .collect()
@@ -153,7 +164,7 @@ impl Shelves {
             Some(shelf) if shelf.mark == mark => shelf.goods,
             other => {
                 let known = other.map(|shelf| shelf.goods).unwrap_or_default();
-                Arc::new(arrange(tx, known.operations()).await?)
+                Arc::new(arrange(tx, known).await?)
             }
         };
         self.keep(tenant, head, mark, Arc::clone(&goods));
@@ -198,20 +209,25 @@ impl Kept {
 }
 
 /// Reads everything on show. Operations of revisions that are known already are
-/// not read again: revisions never change.
-async fn arrange(tx: &mut Tx, mut operations: HashMap<RevisionId, Operations>) -> Result<Goods> {
+/// not read again, because revisions never change; and of what did not change
+/// nothing is made again.
+async fn arrange(tx: &mut Tx, known: Arc<Goods>) -> Result<Goods> {
     let apis = tx.catalog().apis().await?;
     let versions = tx.catalog().versions().await?;
     let plans = tx.catalog().plans().await?;
+    let mut operations = known.operations();
     let unknown: Vec<RevisionId> = versions
         .iter()
         .filter_map(|version| version.revision_id)
         .filter(|revision| !operations.contains_key(revision))
         .collect();
     let read = tx.catalog().operations(&unknown).await?;
-    operations.extend(read.into_iter().map(|(revision, list)| (revision, Arc::new(list))));
+    operations.extend(
+        read.into_iter()
+            .map(|(revision, list)| (revision, Arc::new(list))),
+    );
     // Some hundred milliseconds for ten thousand APIs: not on a thread that others wait for.
-    tokio::task::spawn_blocking(move || put_up(apis, versions, plans, &operations))
+    tokio::task::spawn_blocking(move || put_up(apis, versions, plans, &operations, &known))
         .await
         .map_err(|error| Error::Internal(format!("the catalogue could not be arranged: {error}")))
 }
@@ -221,12 +237,13 @@ fn put_up(
     versions: Vec<ShownVersion>,
     plans: Vec<ShownPlan>,
     operations: &HashMap<RevisionId, Operations>,
+    known: &Goods,
 ) -> Goods {
     let mut versions_of: HashMap<ApiId, Vec<ShelfVersion>> = HashMap::new();
     for version in versions {
-        let known = version.revision_id.and_then(|id| operations.get(&id));
+        let read = version.revision_id.and_then(|id| operations.get(&id));
         versions_of.entry(version.api_id).or_default().push(ShelfVersion {
-            operations: known.cloned().unwrap_or_default(),
+            operations: read.cloned().unwrap_or_default(),
             version,
         });
     }
@@ -234,28 +251,33 @@ fn put_up(
     for plan in plans {
         plans_of.entry(plan.api_id).or_default().push(plan);
     }
-    let mut items: Vec<Item> = apis
+    let known: HashMap<ApiId, &Arc<Item>> = known.items.iter().map(|item| (item.api.id, item)).collect();
+    let mut items: Vec<Arc<Item>> = apis
         .into_iter()
         .filter_map(|api| {
-            let plans = plans_of.remove(&api.id).unwrap_or_default();
-            let versions = versions_of.remove(&api.id)?;
-            item(api, versions, &plans)
+            let mut versions = versions_of.remove(&api.id)?;
+            versions.sort_by_key(|shown| order(&shown.version));
+            let plans = plans_of.get(&api.id).map_or(&[][..], Vec::as_slice);
+            let ways = ways(&versions, plans);
+            match known.get(&api.id) {
+                Some(item) if item.is_of(&api, &versions, &ways) => Some(Arc::clone(item)),
+                _ => item(api, versions, ways).map(Arc::new),
+            }
         })
         .collect();
     items.sort_by(|a, b| a.name.cmp(&b.name).then(a.api.id.cmp(&b.api.id)));
-    let bytes = items.iter().map(Item::bytes).sum();
+    let bytes = items.iter().map(|item| item.bytes()).sum();
     Goods { items, bytes }
 }
 
-fn item(api: Api, mut versions: Vec<ShelfVersion>, plans: &[ShownPlan]) -> Option<Item> {
-    versions.sort_by_key(|shown| order(&shown.version));
+fn item(api: Api, versions: Vec<ShelfVersion>, ways: Vec<AccessWay>) -> Option<Item> {
     let tags: BTreeSet<&String> = versions
         .iter()
         .flat_map(|shown| shown.operations.iter())
         .flat_map(|operation| &operation.tags)
         .collect();
     let tags: Vec<String> = tags.into_iter().cloned().collect();
-    let (text, ways) = (searched(&api, &tags, &versions), ways(&versions, plans));
+    let text = searched(&api, &tags, &versions);
     let mut versions = versions.into_iter();
     Some(Item {
         name: api.name.as_str().to_lowercase(),
@@ -291,9 +313,8 @@ pub(super) const fn rank(state: VersionState) -> u8 {
 fn ways(versions: &[ShelfVersion], plans: &[ShownPlan]) -> Vec<AccessWay> {
     let mut ways = Vec::new();
     for plan in plans {
-        let opens = |shown: &ShelfVersion| {
-            shown.version.state.is_open() && plan.versions.includes(shown.version.id)
-        };
+        let opens =
+            |shown: &ShelfVersion| shown.version.state.is_open() && plan.versions.includes(shown.version.id);
         let way = AccessWay::of(plan.security, plan.approval);
         if versions.iter().any(opens) && !ways.contains(&way) {
             ways.push(way);

@@ -173,12 +173,21 @@ mod tests {
         use VersionState as S;
         let shown = |insider| -> Vec<_> {
             let states = S::ALL.iter().copied();
-            states.filter(|state| sight(*state, insider) == Sight::Shown).collect()
+            states
+                .filter(|state| sight(*state, insider) == Sight::Shown)
+                .collect()
         };
         assert_eq!(shown(false), [S::Preview, S::Published, S::Deprecated]);
         assert_eq!(
             shown(true),
-            [S::Draft, S::InReview, S::Preview, S::Published, S::Blocked, S::Deprecated]
+            [
+                S::Draft,
+                S::InReview,
+                S::Preview,
+                S::Published,
+                S::Blocked,
+                S::Deprecated
+            ]
         );
         for insider in [false, true] {
             assert_eq!(sight(S::Retired, insider), Sight::Ended);

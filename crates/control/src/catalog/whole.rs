@@ -13,8 +13,8 @@ use gatewright_model::tenancy::Team;
 use gatewright_model::text::{Slug, VersionLabel};
 use gatewright_store::{Named, Tx, Wanted};
 
-use crate::catalog::sight::{self, Sight, sight};
 use crate::catalog::shelf::rank;
+use crate::catalog::sight::{self, Sight, sight};
 use crate::catalog::{AccessWay, Catalog};
 use crate::consumer::own_teams;
 use crate::error::{Error, Result};
@@ -189,7 +189,9 @@ async fn gone(tx: &mut Tx, reader: &Reader, api: &Api, all: &[ApiVersion]) -> Re
 
 async fn open_plans(tx: &mut Tx, api: &Api, all: &[ApiVersion]) -> Result<Vec<OpenPlan>> {
     let plans = tx.plans().of_api(api.id).await?;
-    let published = plans.into_iter().filter(|plan| plan.state == PlanState::Published);
+    let published = plans
+        .into_iter()
+        .filter(|plan| plan.state == PlanState::Published);
     let open = published.filter_map(|plan| {
         let versions: Vec<VersionLabel> = all
             .iter()
@@ -206,12 +208,7 @@ async fn open_plans(tx: &mut Tx, api: &Api, all: &[ApiVersion]) -> Result<Vec<Op
     Ok(open.collect())
 }
 
-async fn own(
-    tx: &mut Tx,
-    reader: &Reader,
-    api: Option<ApiId>,
-    most: u16,
-) -> Result<Vec<OwnSubscription>> {
+async fn own(tx: &mut Tx, reader: &Reader, api: Option<ApiId>, most: u16) -> Result<Vec<OwnSubscription>> {
     let Some(caller) = &reader.caller else {
         return Ok(Vec::new());
     };
