@@ -60,6 +60,42 @@ async function sweep(browser, origin, { name, paths, session }) {
   return faults;
 }
 
+/** Forms that are sent with nothing in them. */
+const FORMS = ['/console/apis/new', '/console/apis/catalog/plans/new', '/console/teams/new', '/console/users/new', '/console/tokens/new', '/console/settings', '/me/apps/new', '/me/settings'];
+
+/** Sends the main form of a page empty, past the browser's own checks, and looks at the refusal. */
+async function refused(browser, origin) {
+  const faults = [];
+  let looked = 0;
+  for (const look of LOOKS) {
+    const { context, page, faults: own } = await visitor(browser, origin, look);
+    await signIn(page);
+    for (const path of FORMS) {
+      await page.goto(path, { waitUntil: 'load' });
+      await page.evaluate(() => {
+        const form = document.querySelector('main form.form');
+        form.noValidate = true;
+        for (const field of form.querySelectorAll('input:not([type=hidden]):not([type=radio]):not([type=checkbox]), textarea')) field.value = '';
+      });
+      await Promise.all([page.waitForLoadState('load'), page.locator('main form.form button').first().click()]);
+      await page.waitForTimeout(200);
+      const summary = await page.locator('.error-summary').count();
+      if (summary !== 1) faults.push(`${path}: ${summary} summaries of errors`);
+      else {
+        looked += 1;
+        const focused = await page.evaluate(() => Boolean(document.activeElement?.closest('.error-summary')));
+        if (!focused) faults.push(`${path}: the summary has no focus`);
+        if (!(await page.title()).startsWith('Error: ')) faults.push(`${path}: the title does not say so`);
+      }
+      for (const fault of await inspect(page)) faults.push(`${path} refused, ${look.theme} ${look.width}: ${fault}`);
+    }
+    faults.push(...own);
+    await context.close();
+  }
+  console.log(`FIGURE sweep refused forms: ${looked} looked at, ${faults.length} faults`);
+  return faults;
+}
+
 describe('every page', () => {
   let browser;
   before(async () => (browser = await launch()));
@@ -81,6 +117,7 @@ describe('every page', () => {
         assert.deepEqual(broken, [], 'links that lead nowhere');
         const faults = [
           ...(await sweep(browser, portal, { name: `${state}-admin`, paths: signedIn.map(({ path }) => path), session: ADMIN })),
+          ...(state === 'filled' ? await refused(browser, portal) : []),
           ...(await sweep(browser, portal, { name: `${state}-visitor`, paths: open.map(({ path }) => path) })),
         ];
         assert.deepEqual(faults, []);
