@@ -8,7 +8,7 @@ use gatewright_testkit::wait::eventually;
 use http::Method;
 use serde_json::json;
 
-use crate::world::{World, items, limit, settles_at};
+use crate::world::{Consumer, World, items, limit, settles_at};
 
 /// `product.md` 6: records are at most 10 s old.
 const AGE: Duration = Duration::from_secs(12);
@@ -24,7 +24,10 @@ async fn a_try_is_a_call_of_the_subscription(world: World) {
     let consumer = world.consumer(&published).await;
     let portal = signed_in(&world).await;
     let path = "/apis/tried/v/v1/ops/showpetbyid/try";
-    let form = format!("p0=a%2Fb&credential={}&headers=X-Mark%3A+one", consumer.subscription);
+    let form = format!(
+        "p0=a%2Fb&credential={}&headers=X-Mark%3A+one",
+        consumer.subscription
+    );
 
     let page = post(&portal, path, &form).await;
     assert_eq!(page.status, 200, "{page}");
@@ -36,19 +39,39 @@ async fn a_try_is_a_call_of_the_subscription(world: World) {
         "{shown}"
     );
 
+    reaches_the_upstream_alone(&world, &consumer, &shown);
+    is_recorded(&world, &consumer, &id).await;
+
+    // The quota is that of the key: two calls are left, and then a page explains the refusal.
+    let gateway = world.server.gateway().with("x-api-key", &consumer.secret);
+    settles_at(&gateway, "/tried/v1/pets/7", 200).await;
+    gateway.get("/tried/v1/pets/7").await.expect(200);
+    let refused = post(&portal, path, &form).await.text();
+    for part in ["quota_exceeded", "daily", "See what is left"] {
+        assert!(refused.contains(part), "{part} in {refused}");
+    }
+}
+
+/// The upstream gets the call and its caller, and nothing that opens anything.
+fn reaches_the_upstream_alone(world: &World, consumer: &Consumer, shown: &str) {
     let received = world.echo.received_with("a%2Fb");
     let [call] = received.as_slice() else {
         panic!("one call: {received:?}");
     };
     assert_eq!(call.target, "/pets/a%2Fb");
     assert_eq!(call.header("x-mark"), Some("one"));
-    assert_eq!(call.header("x-subscription-id"), Some(consumer.subscription.as_str()));
+    assert_eq!(
+        call.header("x-subscription-id"),
+        Some(consumer.subscription.as_str())
+    );
     for name in ["cookie", "x-api-key", "authorization"] {
         assert_eq!(call.header(name), None, "{name} must stay behind");
     }
     let all = format!("{call:?} {shown}");
     assert!(!all.contains("gwc_"), "the token is shown to nobody: {all}");
+}
 
+async fn is_recorded(world: &World, consumer: &Consumer, id: &str) {
     let record = eventually(AGE, "the call is recorded", || async {
         let reply = world.admin.get(&format!("/calls/{id}")).await;
         (reply.status == 200).then(|| reply.json())
@@ -61,22 +84,18 @@ async fn a_try_is_a_call_of_the_subscription(world: World) {
     let tried = items(&world.admin.get(&list("console")).await.expect(200));
     assert_eq!(tried.len(), 1);
     assert!(items(&world.admin.get(&list("sample")).await.expect(200)).is_empty());
-
-    // The quota is that of the key: two calls are left, and then a page explains the refusal.
-    let gateway = world.server.gateway().with("x-api-key", &consumer.secret);
-    settles_at(&gateway, "/tried/v1/pets/7", 200).await;
-    gateway.get("/tried/v1/pets/7").await.expect(200);
-    let refused = post(&portal, path, &form).await.text();
-    for part in ["quota_exceeded", "daily", "See what is left"] {
-        assert!(refused.contains(part), "{part} in {refused}");
-    }
 }
 
 async fn an_open_plan_is_tried_without_signing_in(world: World) {
     world.publish("opened", json!({"security": "keyless"})).await;
     settles_at(&world.server.gateway(), "/opened/v1/pets", 200).await;
     let portal = visitor(&world);
-    let page = post(&portal, "/apis/opened/v/v1/ops/listpets/try", "p0=5&credential=none").await;
+    let page = post(
+        &portal,
+        "/apis/opened/v/v1/ops/listpets/try",
+        "p0=5&credential=none",
+    )
+    .await;
     assert_eq!(page.status, 200, "{page}");
     assert!(!world.echo.received_with("/pets?limit=5").is_empty());
 
@@ -99,7 +118,10 @@ fn visitor(world: &World) -> Client {
 /// The portal as the first administrator sees it.
 async fn signed_in(world: &World) -> Client {
     let portal = visitor(world);
-    let form = format!("email={}&password={ADMIN_PASSWORD}", ADMIN_EMAIL.replace('@', "%40"));
+    let form = format!(
+        "email={}&password={ADMIN_PASSWORD}",
+        ADMIN_EMAIL.replace('@', "%40")
+    );
     let reply = post(&portal, "/sign-in", &form).await;
     assert_eq!(reply.status, 303, "{reply}");
     let cookie = reply.must_have("set-cookie");
@@ -113,6 +135,8 @@ async fn post(portal: &Client, path: &str, form: &str) -> Reply {
 }
 
 fn request_id(page: &str) -> String {
-    let start = page.find("call_").unwrap_or_else(|| panic!("no request id in {page}"));
+    let start = page
+        .find("call_")
+        .unwrap_or_else(|| panic!("no request id in {page}"));
     page[start..].chars().take(5 + 26).collect()
 }

@@ -114,7 +114,7 @@ impl Apis<'_> {
             ApiOrder::Changed => ("updated_at", Order::Desc),
         };
         select
-            .and_where_option(page.after.map(|cursor| beyond(column, order.clone(), cursor.0)))
+            .and_where_option(page.after.map(|cursor| beyond(column, &order, cursor.0)))
             .order_by(column, order.clone())
             .order_by("id", order)
             .limit(u64::from(page.size.get()) + 1);
@@ -223,7 +223,7 @@ fn with_version_in(state: &VersionState) -> Expr {
 
 /// What comes after the API with this id in an order by another column. The
 /// order ends with the id, so that equal values have a place as well.
-fn beyond(column: &'static str, order: Order, cursor: Uuid) -> Expr {
+fn beyond(column: &'static str, order: &Order, cursor: Uuid) -> Expr {
     let of_cursor = || {
         let mut select = Query::select();
         select

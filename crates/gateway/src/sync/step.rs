@@ -8,7 +8,7 @@ use bytes::Bytes;
 use gatewright_model::snapshot::{Manifest, PartHash};
 use tokio::time::Instant;
 
-use crate::compiled::{CompileError, Patience, compile, missing_parts};
+use crate::compiled::{CompileError, CompiledConfig, Patience, compile, missing_parts};
 use crate::disk::Disk;
 use crate::source::{Away, DeltaPage};
 
@@ -148,12 +148,7 @@ impl ConfigSync {
         .await;
         match compiled {
             Ok(config) => {
-                self.problem.note_versions(&config);
-                self.runtime.activate(Arc::new(config));
-                tracing::info!(snapshot.seq = seq, "a configuration serves");
-                self.problem.config = None;
-                self.incomplete = None;
-                self.manifest_known = seq;
+                self.put_into_service(config, seq);
                 self.keep(manifest, bodies).await;
                 Ok(())
             }
@@ -163,12 +158,25 @@ impl ConfigSync {
                 Err(Away::because(error))
             }
             Err(error) => {
-                tracing::error!(snapshot.seq = seq, %error, "a configuration is refused; the one before it serves");
-                self.manifest_known = seq;
-                self.problem.config = Some(format!("snapshot {seq} is refused: {error}"));
+                self.refuse(&error, seq);
                 Ok(())
             }
         }
+    }
+
+    fn put_into_service(&mut self, config: CompiledConfig, seq: i64) {
+        self.problem.note_versions(&config);
+        self.runtime.activate(Arc::new(config));
+        tracing::info!(snapshot.seq = seq, "a configuration serves");
+        self.problem.config = None;
+        self.incomplete = None;
+        self.manifest_known = seq;
+    }
+
+    fn refuse(&mut self, error: &CompileError, seq: i64) {
+        tracing::error!(snapshot.seq = seq, %error, "a configuration is refused; the one before it serves");
+        self.manifest_known = seq;
+        self.problem.config = Some(format!("snapshot {seq} is refused: {error}"));
     }
 
     async fn bodies(&self, hashes: Vec<PartHash>) -> Result<Bodies, Away> {
