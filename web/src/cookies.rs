@@ -68,7 +68,7 @@ pub(crate) fn read_toast(headers: &HeaderMap) -> Option<String> {
     percent_decode_str(&value)
         .decode_utf8()
         .ok()
-        .map(|text| text.into_owned())
+        .map(std::borrow::Cow::into_owned)
 }
 
 /// Takes the message away once it was shown.

@@ -57,11 +57,6 @@ impl AssetPaths {
         self.0.path("htmx.min.js")
     }
 
-    /// The sprite of icons.
-    pub(crate) fn sprite(&self) -> &str {
-        self.0.path("icons.svg")
-    }
-
     /// The icon of the tab.
     pub(crate) fn favicon(&self) -> &str {
         self.0.path("favicon.svg")
@@ -77,8 +72,6 @@ pub(crate) struct Shell {
     pub(crate) error: bool,
     /// Stands before every link.
     pub(crate) base: String,
-    /// The path of the page, without the base.
-    pub(crate) path: String,
     /// `light`, `dark`, or empty for the system's choice.
     pub(crate) theme: &'static str,
     /// `compact` or empty.
@@ -118,7 +111,6 @@ impl Shell {
             title,
             error: false,
             base: visit.base().to_owned(),
-            path: path.to_owned(),
             theme: visit.theme(),
             density: visit.density(),
             area,
@@ -138,7 +130,6 @@ impl Shell {
             title,
             error: false,
             base: String::new(),
-            path: String::new(),
             theme: "",
             density: "",
             area: Area::Portal,

@@ -146,22 +146,14 @@ impl Mailer {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(jittered(LOOK, self.entropy.as_ref())) => {}
             }
-            match self.deliver_due(&stop).await {
-                Ok(()) => away = false,
-                Err(error) if away => {
-                    tracing::debug!(
-                        error = &error as &dyn Error,
-                        "letters cannot be taken from the store"
-                    );
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn Error,
-                        "letters cannot be taken from the store"
-                    );
-                    away = true;
-                }
+            let delivered = self.deliver_due(&stop).await;
+            if let (Err(error), false) = (&delivered, away) {
+                tracing::warn!(
+                    error = error as &dyn Error,
+                    "letters cannot be taken from the store"
+                );
             }
+            away = delivered.is_err();
         }
     }
 
@@ -229,19 +221,16 @@ impl Mailer {
         let now = self.control.now();
         let old = now.since(message.created_at) >= KEEP_TRYING;
         match outcome {
-            Ok(()) => {
-                tracing::debug!({ "letter.id" } = %message.id, "delivered a letter");
-                self.forget(message, now).await
-            }
+            Ok(()) => self.forget(message, now).await,
             Err(Undelivered::ForNow(why)) if !old => {
                 if message.attempts == 0 {
-                    tracing::warn!({ "letter.id" } = %message.id, reason = why, "a letter could not be delivered and is tried again");
+                    told(message, &why, "is tried again");
                 }
                 let pause = jittered(wait(RETRY, message.attempts), self.entropy.as_ref());
                 self.put_back(message, now.plus(pause), &why).await
             }
             Err(Undelivered::ForNow(why) | Undelivered::ForGood(why)) => {
-                tracing::warn!({ "letter.id" } = %message.id, reason = why, "a letter was given up");
+                told(message, &why, "was given up");
                 self.forget(message, now).await
             }
         }
@@ -258,6 +247,11 @@ impl Mailer {
         tx.outbox_messages().retry(message.id, due, why).await?;
         tx.commit(self.control.now()).await.map(drop)
     }
+}
+
+/// Tells the log of a letter that was not delivered, and what becomes of it.
+fn told(message: &OutboxMessage, why: &str, fate: &'static str) {
+    tracing::warn!({ "letter.id" } = %message.id, reason = why, fate, "a letter could not be delivered");
 }
 
 /// Says that no person wrote it, so that no absent person answers (RFC 3834, section 5).

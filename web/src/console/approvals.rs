@@ -7,7 +7,7 @@ use gatewright_control::approvals::{ApprovalFilter, Decision};
 use gatewright_control::names::{Names, Wanted};
 use gatewright_control::usage::{UsageQuery, UsageStep};
 use gatewright_control::{Caller, Error, IfMatch};
-use gatewright_model::approval::{Approval, ApprovalKind, ApprovalState, ApprovalSubject};
+use gatewright_model::approval::{Approval, ApprovalState, ApprovalSubject};
 use gatewright_model::consumer::Subscription;
 use gatewright_model::id::ApprovalId;
 use gatewright_model::permission::Permission;
@@ -51,7 +51,6 @@ pub(super) fn routes(pages: Pages) -> Pages {
 /// A request in words.
 struct Row {
     id: ApprovalId,
-    kind: ApprovalKind,
     state: ApprovalState,
     requester: String,
     application: Option<String>,
@@ -372,7 +371,6 @@ impl Details {
         let open = approval.state == ApprovalState::Open;
         Row {
             id: approval.id,
-            kind: approval.subject.kind(),
             state: approval.state,
             requester: approval
                 .requested_by

@@ -217,19 +217,7 @@ async fn show(
         .await?
         .items;
     let credentials = app.control.credentials().list(caller, &of, page).await?.items;
-    let wanted = Wanted {
-        apis: subscriptions
-            .iter()
-            .map(|subscription| subscription.api_id)
-            .collect(),
-        plans: subscriptions
-            .iter()
-            .map(|subscription| subscription.plan_id)
-            .collect(),
-        teams: vec![application.team_id],
-        ..Wanted::default()
-    };
-    let names = app.control.names(caller, &wanted).await?;
+    let names = app.control.names(caller, &wanted(&application, &subscriptions)).await?;
     let traffic = week(app, caller, of).await;
     let shell = visit
         .shell(application.name.to_string())
@@ -263,6 +251,21 @@ async fn show(
     } else {
         page
     })
+}
+
+fn wanted(application: &Application, subscriptions: &[Subscription]) -> Wanted {
+    Wanted {
+        apis: subscriptions
+            .iter()
+            .map(|subscription| subscription.api_id)
+            .collect(),
+        plans: subscriptions
+            .iter()
+            .map(|subscription| subscription.plan_id)
+            .collect(),
+        teams: vec![application.team_id],
+        ..Wanted::default()
+    }
 }
 
 /// The calls of the last week; nothing for who may not see usage.

@@ -162,19 +162,18 @@ async fn sign_ups(app: &App, visit: &Visit, caller: &Caller) -> Option<Item> {
 }
 
 /// APIs of which many calls fail.
-async fn failing(
-    app: &App,
-    visit: &Visit,
-    caller: &Caller,
-    now: Timestamp,
-    own: &[&ApiView],
-) -> Vec<Item> {
+async fn failing(app: &App, visit: &Visit, caller: &Caller, now: Timestamp, own: &[&ApiView]) -> Vec<Item> {
     let range = Range::last(Span::Hour, now);
     let query = UsageQuery {
         group_by: Some(UsageGroup::Api),
         ..range.query()
     };
-    let rows = app.control.usage().query(caller, &query).await.unwrap_or_default();
+    let rows = app
+        .control
+        .usage()
+        .query(caller, &query)
+        .await
+        .unwrap_or_default();
     let sums = |id: ApiId| {
         let id = id.to_string();
         rows.iter()
@@ -280,17 +279,25 @@ async fn setup(app: &App, caller: &Caller, own: &[&ApiView]) -> Option<Setup> {
 mod tests {
     use gatewright_model::permission::Role;
 
-    use super::*;
     use crate::testing::TestPortal;
 
     #[tokio::test]
     async fn the_first_page_names_what_to_do_next() {
         let portal = TestPortal::new().await;
         let admin = portal.admin().await;
-        admin.get("/console").await.shows(&["Import an API", "Nothing needs you"]);
+        admin
+            .get("/console")
+            .await
+            .shows(&["Import an API", "Nothing needs you"]);
         portal.draft("shop").await;
         admin.get("/console").await.shows(&["Pets is a draft"]);
-        portal.user("ada", Some(Role::Auditor)).await.0.get("/console").await.shows(&["Overview"]);
+        portal
+            .user("ada", Some(Role::Auditor))
+            .await
+            .0
+            .get("/console")
+            .await
+            .shows(&["Overview"]);
         let (nobody, _) = portal.user("nobody", None).await;
         assert_eq!(nobody.get("/console").await.status, 403);
         let led = portal.visitor().get("/console").await;

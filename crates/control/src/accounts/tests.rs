@@ -186,14 +186,13 @@ fn secret(text: &str) -> SecretText {
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
-    match result {
-        Ok(_) => "ok",
-        Err(Error::Guard { code, .. } | Error::Duplicate { code, .. }) => code,
-        Err(Error::Forbidden { .. }) => "forbidden",
-        Err(Error::Illegal(_)) => "illegal",
-        Err(Error::NotFound { .. }) => "missing",
-        Err(_) => "other",
-    }
+    result.err().map_or("ok", |error| match error {
+        Error::Guard { code, .. } | Error::Duplicate { code, .. } => code,
+        Error::Forbidden { .. } => "forbidden",
+        Error::Illegal(_) => "illegal",
+        Error::NotFound { .. } => "missing",
+        _ => "other",
+    })
 }
 
 /// The secret in the first link of a text.
