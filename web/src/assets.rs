@@ -152,14 +152,23 @@ mod tests {
         for line in lines {
             let (hash, rest) = line.split_once("  ").unwrap();
             let name = rest.split_whitespace().next().unwrap();
-            assert_eq!(hex::encode(Sha256::digest(Files::get(name).unwrap().data)), hash, "{name}");
+            assert_eq!(
+                hex::encode(Sha256::digest(Files::get(name).unwrap().data)),
+                hash,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn what_a_page_loads_stays_within_its_budget() {
         let assets = Assets::load();
-        for (name, limit) in [("app.css", 14_000), ("app.js", 6_000), ("icons.svg", 4_000), ("htmx.min.js", 13_500)] {
+        for (name, limit) in [
+            ("app.css", 14_000),
+            ("app.js", 6_000),
+            ("icons.svg", 4_000),
+            ("htmx.min.js", 13_500),
+        ] {
             let asset = &assets.by_path[assets.path(name)];
             let size = asset.gzip.as_ref().map_or(asset.plain.len(), Bytes::len);
             assert!(size <= limit, "{name} has {size} bytes, its budget is {limit}");
