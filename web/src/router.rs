@@ -146,7 +146,10 @@ mod tests {
                     (true, _) => reply.status != 403 && reply.status < 500,
                 };
                 if !right {
-                    wrong.push(format!("{} {} as {name}: {}", entry.method, entry.path, reply.status));
+                    wrong.push(format!(
+                        "{} {} as {name}: {}",
+                        entry.method, entry.path, reply.status
+                    ));
                 }
             }
         }

@@ -288,7 +288,10 @@ async fn card(tx: &mut Tx, application: Application) -> Result<ApplicationCard> 
     Ok(ApplicationCard {
         application,
         team,
-        keys: credentials.iter().filter(|credential| is_usable(credential)).count(),
+        keys: credentials
+            .iter()
+            .filter(|credential| is_usable(credential))
+            .count(),
         subscriptions: live.len() - waiting,
         waiting,
     })

@@ -27,7 +27,11 @@ impl Credentials<'_> {
         let place = place(caller.tenant_id, session, issued.credential.id);
         let parts = &self.0.parts;
         let content = SecretText::new(content.to_string());
-        hex::encode(parts.master_key.seal(&place, content.expose().as_bytes(), parts.entropy.as_ref()))
+        hex::encode(
+            parts
+                .master_key
+                .seal(&place, content.expose().as_bytes(), parts.entropy.as_ref()),
+        )
     }
 
     /// Opens what [`Credentials::seal_for_reveal`] made. `None` once its time is

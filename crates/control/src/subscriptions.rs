@@ -239,7 +239,8 @@ pub(crate) async fn ask(
     let subscription = build(control, caller, application, &plan, new.reason, now);
     tx.subscriptions().insert(&subscription).await?;
     tx.touch_subscription(subscription.id);
-    let details = json!({ "application": application.id, "plan": plan.id, "api": api.id, "state": subscription.state });
+    let details =
+        json!({ "application": application.id, "plan": plan.id, "api": api.id, "state": subscription.state });
     tx.audit(entry(
         caller,
         now,

@@ -49,8 +49,7 @@ const LOOK_FOR_ADMIN: Duration = Duration::from_secs(1);
 const LAST_STEPS: Duration = Duration::from_secs(8);
 
 const NO_ADMIN: &str = "there is no administrator yet; the server serves, and is ready once there is one";
-const NO_ADMIN_FIX: &str =
-    "run `gatewright admin create --email you@example.com` with the same settings";
+const NO_ADMIN_FIX: &str = "run `gatewright admin create --email you@example.com` with the same settings";
 
 /// What the server starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

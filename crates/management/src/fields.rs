@@ -12,8 +12,8 @@ use gatewright_model::consumer::{
 };
 use gatewright_model::id::{
     ApiId, ApplicationId, ApprovalId, AuditEventId, CallId, CredentialId, EntityId, LimitId, MembershipId,
-    NodeId, PlanId, PlanVersionId, RevisionId, SessionId, SignUpId,
-    SubscriptionId, TeamId, TenantId, TokenId, UserId, VersionId,
+    NodeId, PlanId, PlanVersionId, RevisionId, SessionId, SignUpId, SubscriptionId, TeamId, TenantId,
+    TokenId, UserId, VersionId,
 };
 use gatewright_model::invalid::Invalid;
 use gatewright_model::limit::{LimitKind, LimitUnit, OnExceed, OnStoreFailure, Partition, ResetKind, Window};

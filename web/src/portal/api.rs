@@ -7,7 +7,7 @@ use gatewright_model::api::VersionState;
 use gatewright_model::consumer::SubscriptionState;
 use gatewright_model::id::ApiId;
 use gatewright_model::reference::Ref;
-use gatewright_model::text::VersionLabel;
+use gatewright_model::text::{Slug, VersionLabel};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::path::{At, PathPart};
@@ -51,8 +51,8 @@ impl PathPart for Named {
 
 /// What a reader can do next.
 enum Next {
-    /// An application of the reader has access.
-    OpenKey(OwnSubscription),
+    /// This application of the reader has access.
+    OpenKey(Slug),
     /// There is a plan to ask for.
     GetAccess,
     /// Nobody asks for a key.
@@ -162,7 +162,7 @@ async fn show(
     if named.twin {
         return twin(&visit, &app, &seen);
     }
-    Page::html(&page(&visit, seen, current))
+    Page::html(&page(&visit, &seen, current))
 }
 
 fn twin(visit: &Visit, app: &App, seen: &CatalogApi) -> Result<Page, Problem> {
@@ -179,7 +179,7 @@ fn twin(visit: &Visit, app: &App, seen: &CatalogApi) -> Result<Page, Problem> {
     Ok(Page::bytes(MARKDOWN, text))
 }
 
-fn page(visit: &Visit, seen: CatalogApi, current: Row) -> ApiPage {
+fn page(visit: &Visit, seen: &CatalogApi, current: Row) -> ApiPage {
     let name = seen.api.name.to_string();
     let description = seen.api.description.trim();
     let opening = words::opening(description);
@@ -207,14 +207,14 @@ fn page(visit: &Visit, seen: CatalogApi, current: Row) -> ApiPage {
         contact: seen.team.contact.as_ref().map(ToString::to_string),
         rows: seen.versions.iter().map(row).collect(),
         keyed,
-        next: next(&seen),
+        next: next(seen),
         own: seen
             .subscriptions
             .iter()
             .filter(|own| is_told(own))
             .cloned()
             .collect(),
-        ending: ending(visit, &seen, &current),
+        ending: ending(visit, seen, &current),
         curl: format!("curl {}/…{key}", current.url),
         plans: seen.plans.iter().map(PlanCard::of).collect(),
         slug: seen.api.slug.to_string(),
@@ -254,7 +254,7 @@ fn next(seen: &CatalogApi) -> Next {
         )
     };
     if let Some(own) = seen.subscriptions.iter().find(works) {
-        return Next::OpenKey(own.clone());
+        return Next::OpenKey(own.application.slug.clone());
     }
     if seen.plans.iter().any(|plan| plan.way != AccessWay::Keyless) {
         Next::GetAccess

@@ -8,8 +8,6 @@ use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 /// As much of a description as a card shows, in characters.
 const OPENING: usize = 220;
-/// As many tags as a card shows.
-const CARD_TAGS: usize = 3;
 
 /// What an API speaks.
 pub(super) const fn kind(kind: ApiKind) -> &'static str {
@@ -76,7 +74,6 @@ pub(super) struct Card {
     pub(super) sunset_at: Option<Timestamp>,
     pub(super) versions: usize,
     pub(super) operations: usize,
-    pub(super) tags: Vec<String>,
     pub(super) ways: Vec<&'static str>,
     pub(super) published_at: Timestamp,
 }
@@ -94,7 +91,6 @@ impl Card {
             sunset_at: entry.sunset_at,
             versions: entry.versions,
             operations: entry.operations,
-            tags: entry.tags.into_iter().take(CARD_TAGS).collect(),
             ways: entry.ways.into_iter().map(way).collect(),
             published_at: entry.published_at,
         }

@@ -453,7 +453,9 @@ fn urgency(matter: &Matter) -> (u8, Timestamp) {
         Matter::Suspended { .. } => (0, first),
         Matter::KeyEnds(end) => (1, end.at),
         Matter::QuotaHigh { resets_at, .. } => (2, *resets_at),
-        Matter::Answered { granted: false, at, .. } => (3, *at),
+        Matter::Answered {
+            granted: false, at, ..
+        } => (3, *at),
         Matter::DeprecatedUsed(used) => (4, used.sunset_at),
         Matter::Answered { at, .. } => (5, *at),
         Matter::Waiting { since, .. } => (6, *since),

@@ -67,13 +67,7 @@ impl Subscriptions<'_> {
 }
 
 fn told(event: AuditEvent, who: Option<Name>) -> SubscriptionEvent {
-    let text = |name: &str| {
-        event
-            .details
-            .get(name)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
+    let text = |name: &str| event.details.get(name).and_then(Value::as_str).map(str::to_owned);
     SubscriptionEvent {
         at: event.at,
         to: text("to").or_else(|| text("state")),

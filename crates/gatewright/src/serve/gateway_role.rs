@@ -64,11 +64,7 @@ impl GatewayRole {
             credentials: base.master_key.secret_hasher(),
             console: base.master_key.console_signer(),
         };
-        let runtime = Arc::new(Runtime::new(
-            keys,
-            Arc::clone(&limiter),
-            Arc::clone(&base.clock),
-        ));
+        let runtime = Arc::new(Runtime::new(keys, Arc::clone(&limiter), Arc::clone(&base.clock)));
         let view = GatewayView {
             metrics: Arc::new(Metrics::new(base.config.running.workers.get())),
             recorder: recorder(base),

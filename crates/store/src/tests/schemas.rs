@@ -232,7 +232,9 @@ fn checks_list_the_words_of_the_model() {
         listed::<crate::node::NodeState>("state"),
     ];
     for dialect in [crate::conn::Dialect::Postgres, crate::conn::Dialect::Sqlite] {
-        let sql = crate::migrations::MIGRATIONS.iter().map(|migration| migration.sql(dialect));
+        let sql = crate::migrations::MIGRATIONS
+            .iter()
+            .map(|migration| migration.sql(dialect));
         let sql: String = sql.collect();
         for check in &expected {
             assert!(sql.contains(check), "{dialect:?}: {check}");
@@ -268,7 +270,9 @@ async fn migrated_by_two(fresh: Fresh) {
     assert!(fresh.store.is_empty_schema().await.unwrap());
     let pending = fresh.store.check_schema().await.unwrap_err();
     let known = Store::known_migrations();
-    assert!(matches!(pending, StoreError::Migration(MigrationError::Pending(names)) if names.len() == known.len()));
+    assert!(
+        matches!(pending, StoreError::Migration(MigrationError::Pending(names)) if names.len() == known.len())
+    );
     let migrate = || {
         let store = fresh.store.clone();
         tokio::spawn(async move { store.migrate(NOW).await.unwrap() })

@@ -134,7 +134,10 @@ async fn show(
     let limits = first_run::free_limits()?;
     let template = Review {
         shell: told(shell, &form),
-        limits: limits.iter().map(|limit| limit.in_words()).collect(),
+        limits: limits
+            .iter()
+            .map(gatewright_control::limits::NewLimit::in_words)
+            .collect(),
         application: FIRST_APPLICATION,
         view,
         frame,

@@ -75,7 +75,6 @@ struct Overview {
     frame: Frame,
     focus: Option<Focus>,
     versions: Vec<VersionView>,
-    plans: Vec<Plan>,
     figures: Option<Figures>,
     behind: Vec<Behind>,
 }
@@ -110,7 +109,6 @@ pub(super) async fn overview(
         behind: behind(&app, &caller).await,
         focus,
         versions,
-        plans,
         frame,
     };
     Page::html(&template)

@@ -172,7 +172,7 @@ impl Wanted {
                         .chars()
                         .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
                         .take(24)
-                        .collect()
+                        .collect();
                 }
                 _ => {}
             }

@@ -168,16 +168,9 @@ fn item(base: &str, matter: &Matter) -> Item {
             comment,
             ..
         } => Item {
-            tone: if *granted { "ok" } else { "danger" },
-            icon: if *granted { "circle-check" } else { "circle-x" },
-            title: if *granted {
-                format!("You have access to {api}")
-            } else {
-                format!("Your request for {api} was rejected")
-            },
             note: with_words(&application.name, comment.as_deref()),
             href: subscription(application, id),
-            action: if *granted { "Open" } else { "See why" },
+            ..answered(api, *granted)
         },
         Matter::Waiting {
             application,
@@ -192,6 +185,27 @@ fn item(base: &str, matter: &Matter) -> Item {
             href: subscription(application, id),
             action: "Open",
         },
+    }
+}
+
+/// How a request was answered; where and with which words is the caller's.
+fn answered(api: &impl std::fmt::Display, granted: bool) -> Item {
+    let (tone, icon, action) = if granted {
+        ("ok", "circle-check", "Open")
+    } else {
+        ("danger", "circle-x", "See why")
+    };
+    Item {
+        tone,
+        icon,
+        title: if granted {
+            format!("You have access to {api}")
+        } else {
+            format!("Your request for {api} was rejected")
+        },
+        note: String::new(),
+        href: String::new(),
+        action,
     }
 }
 
