@@ -1,5 +1,7 @@
 //! Subscriptions: asking for one, granting it, stopping and ending it.
 
+mod restore;
+
 use std::time::Duration;
 
 use gatewright_model::approval::{ApprovalSubject, ApprovalVerb};
@@ -25,6 +27,8 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::{applications, approvals, outbox_entry};
+
+pub(crate) use restore::restore;
 
 /// The longest time that a closing subscription still works.
 const MAX_CLOSING: Duration = Duration::from_secs(365 * 86_400);
@@ -270,63 +274,6 @@ pub(crate) async fn ask(
         .await?;
     }
     Ok(subscription)
-}
-
-/// Asks anew for what the archiving of an application closed: at once under a
-/// plan with automatic approval, else as a request. What is not open any longer,
-/// was ending anyway or has been asked for again stays closed.
-pub(crate) async fn restore(
-    control: &Control,
-    tx: &mut Tx,
-    caller: &Caller,
-    application: &Application,
-    archived_at: Timestamp,
-) -> Result<()> {
-    let closed = tx
-        .subscriptions()
-        .closed_with_application(application.id, archived_at)
-        .await?;
-    for subscription in closed {
-        let Some(plan) = tx.plans().find(subscription.plan_id).await? else {
-            continue;
-        };
-        match check_open(tx, application, &plan).await {
-            Err(Error::Guard { .. }) => continue,
-            other => other?,
-        }
-        let taken = tx.subscriptions().find_live(application.id, plan.id).await?;
-        if subscription.closing_at.is_none() && taken.is_none() {
-            restore_one(control, tx, caller, subscription, &plan, application.updated_at).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn restore_one(
-    control: &Control,
-    tx: &mut Tx,
-    caller: &Caller,
-    mut subscription: Subscription,
-    plan: &Plan,
-    now: Timestamp,
-) -> Result<()> {
-    subscription.state = granted_by(plan);
-    subscription.plan_version_id = plan.current.id;
-    subscription.reason = None;
-    subscription.updated_at = now;
-    let subscription = tx.subscriptions().update(&subscription).await?;
-    tx.touch_subscription(subscription.id);
-    let (id, action) = (subscription.id, "subscription.restore");
-    let details = json!({ "from": SubscriptionState::Closed, "to": subscription.state });
-    tx.audit(entry(caller, now, action, "subscription", id, details.clone()));
-    tx.outbox(outbox_entry::event(control, caller, now, action, id, &details));
-    if subscription.state == SubscriptionState::Pending {
-        let missing = Error::missing("api");
-        let api = tx.apis().find(subscription.api_id).await?.ok_or(missing)?;
-        let subject = ApprovalSubject::Subscription(id);
-        approvals::open(control, tx, caller, &api, subject, subscription.request_note).await?;
-    }
-    Ok(())
 }
 
 /// The state in which a subscription under a plan begins.

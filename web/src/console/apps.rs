@@ -217,7 +217,10 @@ async fn show(
         .await?
         .items;
     let credentials = app.control.credentials().list(caller, &of, page).await?.items;
-    let names = app.control.names(caller, &wanted(&application, &subscriptions)).await?;
+    let names = app
+        .control
+        .names(caller, &wanted(&application, &subscriptions))
+        .await?;
     let traffic = week(app, caller, of).await;
     let shell = visit
         .shell(application.name.to_string())

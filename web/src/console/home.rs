@@ -61,7 +61,7 @@ struct Setup {
 }
 
 #[derive(Template)]
-#[template(path = "console/home/home.html")]
+#[template(path = "console/first_page.html")]
 struct Home {
     shell: Shell,
     items: Vec<Item>,
