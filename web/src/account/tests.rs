@@ -288,6 +288,7 @@ async fn settings_are_changed_and_sessions_ended() {
     let portal = TestPortal::new().await;
     let admin = portal.admin().await;
     let other = portal.admin().await;
+    let (stranger, _) = portal.user("bo", None).await;
     assert_eq!(
         admin.post("/me/settings", &[("name", " Ana ")]).await.location(),
         "/me/settings"
@@ -327,7 +328,6 @@ async fn settings_are_changed_and_sessions_ended() {
         .find(|part| part.contains("/sessions/ses_"))
         .unwrap();
     let end = end.split('"').next().unwrap();
-    let (stranger, _) = portal.user("bo", None).await;
     assert_eq!(stranger.post(end, &[]).await.status, 404);
     assert_eq!(admin.post(end, &[]).await.location(), "/me/settings");
     assert_eq!(second.get("/me/settings").await.status, 303);
