@@ -178,13 +178,22 @@ fn item(base: &str, matter: &Matter) -> Item {
             api,
             since,
         } => Item {
-            tone: "accent",
-            icon: "hourglass",
-            title: format!("Your request for {api} waits for a decision"),
             note: format!("{}; asked {}", application.name, day(*since)),
             href: subscription(application, id),
-            action: "Open",
+            ..waiting(api)
         },
+    }
+}
+
+/// A request that waits; where and since when is the caller's.
+fn waiting(api: &impl std::fmt::Display) -> Item {
+    Item {
+        tone: "accent",
+        icon: "hourglass",
+        title: format!("Your request for {api} waits for a decision"),
+        note: String::new(),
+        href: String::new(),
+        action: "Open",
     }
 }
 
