@@ -56,6 +56,7 @@ struct Results {
     beyond: bool,
     table: bool,
     facets: Vec<Facet>,
+    narrowed: bool,
     chips: Vec<Chip>,
     faults: Vec<String>,
     q: String,
@@ -133,6 +134,9 @@ fn results(visit: &Visit, list: &Listing, filter: &CatalogFilter, found: Catalog
         beyond: found.beyond,
         table: list.text("view") == "table",
         chips: chips(list, &facets),
+        narrowed: facets
+            .iter()
+            .any(|facet| facet.choices.iter().any(|choice| choice.chosen)),
         facets,
         faults: list.faults().to_vec(),
         q: list.text("q").to_owned(),
