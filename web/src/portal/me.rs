@@ -7,7 +7,6 @@ mod home;
 pub(crate) mod keys;
 mod logs;
 mod members;
-mod refusals;
 mod reveal;
 mod settings;
 mod subscriptions;

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use gatewright_control::calls::{CallFilter, StoredCall};
 use gatewright_control::consumer::CallView;
+use gatewright_control::{Caller, Error};
 use gatewright_model::id::{ApplicationId, CallId, CredentialId};
 use gatewright_model::page::{Page as Items, PageRequest};
 use gatewright_model::reference::Ref;
@@ -17,9 +18,8 @@ use gatewright_webkit::permit::CallsRead;
 use gatewright_webkit::problem::Problem;
 
 use super::frame::{Frame, Tab};
-use super::refusals::{Lead, Refusal, Stop, explain};
 use crate::app::App;
-use crate::filters;
+use crate::explained::{Explained, advice, explain, wanted};
 use crate::listing::Listing;
 use crate::page::Page;
 use crate::pages::Pages;
@@ -61,7 +61,11 @@ impl CallRow {
             method: call.method.clone(),
             path: call.path.clone(),
             status: call.status,
-            reason: call.refusal.as_deref().map_or("", |code| explain(code).what),
+            reason: call
+                .refusal
+                .as_deref()
+                .and_then(advice)
+                .map_or("", |advice| advice.what),
             duration_ms: milliseconds(call.duration_us),
             source: call.source,
             href: [visit.base(), &frame.path(), "/logs/", &call.id.to_string()].concat(),
@@ -91,19 +95,11 @@ struct CallPage {
     shell: Shell,
     frame: Frame,
     view: CallView,
-    stages: Vec<Stage>,
-    refusal: Option<Refusal>,
+    story: Explained,
     next_step: Option<(String, &'static str)>,
     duration_ms: f64,
     upstream_ms: f64,
     gateway_ms: f64,
-}
-
-/// One step of a call and how it went.
-struct Stage {
-    name: &'static str,
-    verdict: &'static str,
-    text: String,
 }
 
 async fn list(
@@ -169,12 +165,10 @@ async fn one(
 ) -> Result<Page, Problem> {
     let (of, view) = app.control.consumer().call(&caller, &application, id).await?;
     let frame = Frame::new(&visit, &caller, of, Tab::Calls);
-    let refusal = view.call.refusal.as_deref().map(explain);
     let template = CallPage {
         shell: frame.shell_below(&visit, "One call"),
-        stages: stages(&view, refusal),
-        next_step: refusal.and_then(|refusal| lead(&frame, &view, visit.base(), refusal.lead)),
-        refusal,
+        story: story(&app, &caller, &view).await?,
+        next_step: next_step(&frame, &view, visit.base()),
         duration_ms: milliseconds(view.call.duration_us),
         upstream_ms: milliseconds(view.call.upstream_us),
         gateway_ms: milliseconds(view.call.duration_us.saturating_sub(view.call.upstream_us)),
@@ -192,88 +186,41 @@ fn milliseconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1_000.0
 }
 
-/// The steps of a call in their order: those before the stop went well, those
-/// behind it were not reached.
-fn stages(view: &CallView, refusal: Option<Refusal>) -> Vec<Stage> {
-    let call = &view.call;
-    let stop = refusal.map(|refusal| refusal.stop);
-    let stage = |place: Stop, name, text: Option<String>| {
-        let verdict = match stop {
-            None => "allowed",
-            Some(stop) if place == stop => "refused",
-            Some(stop) if place < stop => "allowed",
-            Some(_) => "not reached",
-        };
-        let words = match (verdict, refusal) {
-            ("refused", Some(refusal)) => refusal.what.to_owned(),
-            ("not reached", _) => String::new(),
-            _ => text.unwrap_or_default(),
-        };
-        Stage {
-            name,
-            verdict,
-            text: words,
-        }
+/// The story of a call as its consumer may read it: which server stands behind
+/// the API is not told.
+async fn story(app: &App, caller: &Caller, view: &CallView) -> Result<Explained, Error> {
+    let call = StoredCall {
+        target: view.call.target.as_ref().map(|_| "The service".to_owned()),
+        ..view.call.clone()
     };
-    let api = view.api.as_ref().map(|api| {
-        let label = view.version.as_ref().map(|version| version.label.to_string());
-        let operation = call.operation.as_deref().unwrap_or("outside of the document");
-        format!("{} {}, {operation}", api.name, label.unwrap_or_default())
-    });
-    let key = view
-        .credential
-        .as_ref()
-        .map(|key| format!("{}…{}", key.hint.prefix, key.hint.last4));
-    let key = match call.source {
-        CallSource::Console => Some("a token of the portal's own, for trying calls".to_owned()),
-        _ => key,
-    };
-    let plan = view.plan.as_ref().map(|plan| format!("plan {}", plan.name));
-    let within = "within every limit of the plan".to_owned();
-    let answered = format!(
-        "answered in {}",
-        filters::duration(milliseconds(call.upstream_us))
-    );
-    vec![
-        stage(
-            Stop::Message,
-            "Message",
-            Some(format!("{} {}", call.method, call.path)),
-        ),
-        stage(Stop::Route, "Route", api),
-        stage(Stop::Key, "Key", key),
-        stage(Stop::Access, "Access", plan),
-        stage(Stop::Limits, "Limits", Some(within)),
-        stage(Stop::Upstream, "Server behind the API", Some(answered)),
-    ]
+    let names = app.control.names(caller, &wanted(&call)).await?;
+    Ok(explain(&call, &names))
 }
 
 /// Where the next step after a refusal leads, with the words of the link.
-fn lead(frame: &Frame, view: &CallView, base: &str, lead: Lead) -> Option<(String, &'static str)> {
+fn next_step(frame: &Frame, view: &CallView, base: &str) -> Option<(String, &'static str)> {
+    let code = view.call.refusal.as_deref()?;
     let api = view.api.as_ref().map(|api| format!("{base}/apis/{}", api.slug));
-    match lead {
-        Lead::Documentation => {
-            let version = view.version.as_ref()?;
-            Some((
-                format!("{}/v/{}/reference", api?, version.label),
-                "Open the documentation",
-            ))
-        }
-        Lead::Keys => Some((format!("{}/keys", frame.href), "To the keys")),
-        Lead::Access => match &view.subscription {
-            Some(subscription) => Some((
-                format!("{}/subscriptions/{}", frame.href, subscription.id),
-                "To the subscription",
-            )),
-            None => api.map(|api| (format!("{api}/access"), "Get access")),
-        },
-        Lead::Usage => match &view.subscription {
-            Some(subscription) => Some((
-                format!("{}/subscriptions/{}", frame.href, subscription.id),
-                "See the limits",
-            )),
-            None => Some((format!("{}/usage", frame.href), "See the usage")),
-        },
-        Lead::Nowhere => None,
+    let subscription = view
+        .subscription
+        .as_ref()
+        .map(|subscription| format!("{}/subscriptions/{}", frame.href, subscription.id));
+    if code.starts_with("key_") {
+        return Some((format!("{}/keys", frame.href), "To the keys"));
     }
+    if code.starts_with("subscription_") {
+        return match subscription {
+            Some(href) => Some((href, "To the subscription")),
+            None => api.map(|api| (format!("{api}/access"), "Get access")),
+        };
+    }
+    if matches!(code, "rate_limited" | "quota_exceeded") {
+        return subscription.map(|href| (href, "See the limits"));
+    }
+    if matches!(code, "no_operation" | "method_not_allowed") || code.starts_with("version_") {
+        let version = view.version.as_ref()?;
+        let href = format!("{}/v/{}/reference", api?, version.label);
+        return Some((href, "Open the documentation"));
+    }
+    None
 }

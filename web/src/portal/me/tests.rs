@@ -41,7 +41,7 @@ async fn manual_plan(portal: &TestPortal, api: gatewright_model::id::ApiId) -> P
         versions: PlanVersions::All,
         security: Security::ApiKey,
         approval: ApprovalMode::Manual,
-        limits: Vec::new(),
+        limits: vec![quota_of_a_thousand()],
     };
     let plans = portal.control.plans();
     let plan = plans.create(&admin, &Ref::Id(api), new).await.unwrap();
@@ -49,6 +49,42 @@ async fn manual_plan(portal: &TestPortal, api: gatewright_model::id::ApiId) -> P
         .transition(&admin, plan.id, PlanVerb::Publish, IfMatch::ANY)
         .await;
     published.unwrap().id
+}
+
+/// Counters of which 850 are granted, 40 of these not spent yet.
+#[derive(Debug)]
+struct NearlyUsedUp;
+
+impl Authority for NearlyUsedUp {
+    fn lease(&self, batch: Vec<LeaseRequest>) -> BoxFuture<'_, Result<Vec<LeaseAnswer>, AuthorityAway>> {
+        let answer = |request: LeaseRequest| {
+            assert_eq!(request.want, 0, "a page takes no permits");
+            assert!(request.key.partition.as_str().starts_with("sub_"));
+            LeaseAnswer {
+                lease: request.lease,
+                granted: 0,
+                remaining: request.spec.amount - 850,
+                used: 850,
+                outstanding_elsewhere: 40,
+                period: 1,
+                reset_after: Duration::from_secs(60),
+                retry_after: Duration::ZERO,
+                usable_for: Duration::ZERO,
+                lease_for: Duration::ZERO,
+            }
+        };
+        async move { Ok(batch.into_iter().map(answer).collect()) }.boxed()
+    }
+}
+
+fn quota_of_a_thousand() -> NewLimit {
+    NewLimit::parse(&RawLimit {
+        kind: "quota".to_owned(),
+        amount: 1_000,
+        window: "1d".to_owned(),
+        ..RawLimit::default()
+    })
+    .unwrap()
 }
 
 /// The cookie that a redirect to a new key sets, as a browser sends it back.
@@ -314,4 +350,53 @@ async fn others_neither_see_nor_touch_an_application() {
     assert_eq!(reader.post(&format!("{APP}/keys"), &[]).await.status, 403);
     let visitor = portal.visitor().get("/me").await;
     assert_eq!(visitor.location(), "/sign-in?return_to=/me");
+}
+
+#[tokio::test]
+async fn what_is_left_is_told_before_it_is_used_up() {
+    let portal = TestPortal::new().await;
+    let (api, _) = portal.published("pets").await;
+    let plan = manual_plan(&portal, api.api.id).await;
+    let (dev, caller) = portal.user("dev", Some(Role::Developer)).await;
+    application(&dev).await;
+    let id = subscribe(&portal, &caller, plan, None).await;
+    // Nobody keeps counters here: the page says what the limit is, and no more.
+    dev.get(&format!("{APP}/subscriptions/{id}"))
+        .await
+        .shows(&["1,000 calls a day"]);
+
+    let admin = portal.admin_caller().await;
+    let approvals = portal.control.approvals();
+    let open = approvals
+        .list(&admin, &ApprovalFilter::default(), PageRequest::default())
+        .await
+        .unwrap();
+    let decision = Decision::Approve { comment: None };
+    approvals
+        .decide(&admin, open.items[0].id, decision, IfMatch::ANY)
+        .await
+        .unwrap();
+    let control = portal.control.clone().asking(Arc::new(NearlyUsedUp));
+    let standing = control
+        .subscriptions()
+        .standing(&caller, id.parse().unwrap())
+        .await
+        .unwrap();
+    let counter = standing[0].counter.unwrap();
+    assert_eq!(
+        (counter.used, counter.remaining, standing[0].whole()),
+        (810, 190, 1_000)
+    );
+    let home = control.consumer().home(&caller).await.unwrap();
+    let told = home.matters.iter().any(|matter| {
+        matches!(
+            matter,
+            Matter::QuotaHigh {
+                used: 810,
+                amount: 1_000,
+                ..
+            }
+        )
+    });
+    assert!(told, "{:?}", home.matters);
 }
