@@ -171,7 +171,9 @@ impl HtmlSafe for InsideHtml<'_> {}
 
 impl<'v> InsideHtml<'v> {
     fn row(&self, row: &'v Row) -> RowHtml<'v> {
-        let id = (self.spot.level == 0 && row.kind == RowKind::Property)
+        // What is loaded into a page may hold the names that stand on it already.
+        let own = self.spot.level == 0 && self.spot.trail.len() <= 1;
+        let id = (own && row.kind == RowKind::Property)
             .then(|| format!("{}-{}", self.spot.zone, plain(&row.name)));
         RowHtml {
             name: &row.name,

@@ -371,7 +371,7 @@ async fn hostile_documents_are_inert() {
                 !inside.contains("onerror") || inside.contains('"'),
                 "{page}: <{inside}>"
             );
-            for start in ["script>", "img", "b hx-"] {
+            for start in ["script>", "img src=x", "b hx-"] {
                 assert!(!inside.starts_with(start), "{page}: <{inside}>");
             }
             let unquoted: String = inside.split('"').step_by(2).collect();
