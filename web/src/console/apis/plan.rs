@@ -39,7 +39,6 @@ struct Reached {
 struct Step {
     verb: &'static str,
     label: &'static str,
-    about: &'static str,
 }
 
 #[derive(Template)]
@@ -286,17 +285,14 @@ const fn step_of(state: PlanState) -> Option<Step> {
         PlanState::Draft => Some(Step {
             verb: "publish",
             label: "Publish",
-            about: "It can be subscribed to.",
         }),
         PlanState::Published => Some(Step {
             verb: "deprecate",
             label: "Deprecate",
-            about: "No new subscriptions; those that are there go on.",
         }),
         PlanState::Deprecated => Some(Step {
             verb: "undeprecate",
             label: "Open again",
-            about: "It can be subscribed to again.",
         }),
         PlanState::Closed => None,
     }

@@ -333,7 +333,11 @@ async fn others_see_no_more_than_they_may() {
     let (developer, _) = portal.user("dev", Some(Role::Developer)).await;
     let (nobody, _) = portal.user("nobody", None).await;
     let page = developer.get(SHOP).await;
-    assert!(!page.text.contains("/console/apis/pets/settings"), "{}", page.text);
+    assert!(
+        !page.text.contains("/console/apis/pets/settings"),
+        "{}",
+        page.text
+    );
     assert_eq!(developer.get("/console/apis/new").await.status, 403);
     let step = developer
         .post(&format!("{V1}/move"), &[("verb", "publish")])

@@ -6,7 +6,6 @@ use axum::extract::State;
 use gatewright_control::{Caller, Error, IfMatch};
 use gatewright_model::api::{Balancing, Target, Timeouts, Upstream};
 use gatewright_model::id::ApiId;
-use gatewright_model::invalid::Invalid;
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::state::Word;
 use gatewright_webkit::authorized::Authorized;
@@ -160,12 +159,15 @@ fn compacted(fields: &Fields) -> (FormState, usize) {
 fn read(form: &mut FormState, rows: usize) -> Option<Upstream> {
     let mut targets = Vec::with_capacity(rows);
     for row in 0..rows {
-        let url = Url::parse(form.value(&url_field(row)));
-        let rule = "must be an absolute address, such as http://10.0.0.5:8080";
-        let url = url.map_err(|_| Invalid::new("invalid_target", rule));
-        let weight = number(form.value(&weight_field(row)));
-        let url = form.take(&url_field(row), url);
-        let weight = form.take(&weight_field(row), weight);
+        let url = Url::parse(form.value(&url_field(row))).ok();
+        if url.is_none() {
+            let rule = format!(
+                "Server {} must be an absolute address, such as http://10.0.0.5:8080",
+                row + 1
+            );
+            form.fail_field(&url_field(row), rule);
+        }
+        let weight = number(form, &weight_field(row), "The share must be a whole number");
         if let (Some(url), Some(weight)) = (url, weight) {
             targets.push(Target { url, weight });
         }
@@ -175,14 +177,14 @@ fn read(form: &mut FormState, rows: usize) -> Option<Upstream> {
     }
     let algorithm = Balancing::parse(form.value("algorithm"));
     let algorithm = form.take("algorithm", algorithm);
-    let mut millis = |name: &str| {
-        let read = number(form.value(name));
-        form.take(name, read)
+    let mut millis = |name: &str, what: &str| {
+        let rule = format!("The time {what} must be a whole number of milliseconds");
+        number(form, name, &rule).unwrap_or_default()
     };
     let timeouts = Timeouts {
-        connect_ms: millis("timeouts.connect_ms").unwrap_or_default(),
-        response_ms: millis("timeouts.response_ms").unwrap_or_default(),
-        idle_ms: millis("timeouts.idle_ms").unwrap_or_default(),
+        connect_ms: millis("timeouts.connect_ms", "to connect"),
+        response_ms: millis("timeouts.response_ms", "for the answer to begin"),
+        idle_ms: millis("timeouts.idle_ms", "between two parts"),
     };
     if !form.is_ok() {
         return None;
@@ -194,9 +196,12 @@ fn read(form: &mut FormState, rows: usize) -> Option<Upstream> {
     })
 }
 
-fn number(text: &str) -> Result<u32, Invalid> {
-    text.parse()
-        .map_err(|_| Invalid::new("invalid_number", "must be a whole number"))
+fn number(form: &mut FormState, field: &str, rule: &str) -> Option<u32> {
+    let read = form.value(field).parse().ok();
+    if read.is_none() {
+        form.fail_field(field, rule);
+    }
+    read
 }
 
 async fn render(

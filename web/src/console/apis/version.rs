@@ -242,10 +242,10 @@ fn events(view: &VersionView, revisions: &[Revision]) -> Vec<Event> {
     };
     let mut events = vec![event("", "pencil", "Created as a draft", version.created_at)];
     events.extend(revisions.iter().map(|revision| Event {
-        note: Some(format!(
-            "{}, {} operations",
-            revision.title, revision.operation_count
-        )),
+        note: Some(match revision.operation_count {
+            1 => format!("{}, 1 operation", revision.title),
+            count => format!("{}, {count} operations", revision.title),
+        }),
         ..event(
             "",
             "file-code",
@@ -275,6 +275,8 @@ fn events(view: &VersionView, revisions: &[Revision]) -> Vec<Event> {
             ..event("danger", "ban", "Blocked", version.updated_at)
         });
     }
+    // What carries the same time happened in the order in which it stands here.
+    events.reverse();
     events.sort_by_key(|event| std::cmp::Reverse(event.at));
     events
 }
