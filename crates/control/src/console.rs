@@ -17,6 +17,7 @@ use gatewright_model::api::{Api, ApiVersion, Operation};
 use gatewright_model::console_token::{ConsoleGrant, LIFETIME};
 use gatewright_model::consumer::{Subscription, SubscriptionState};
 use gatewright_model::id::{ApiId, SubscriptionId, TeamId, UserId};
+use gatewright_model::invalid::Invalid;
 use gatewright_model::permission::Permission;
 use gatewright_model::plan::{Plan, PlanState, Security, grants};
 use gatewright_model::reference::{Ref, VersionRef};
@@ -186,12 +187,15 @@ impl Console<'_> {
         self.0.tries.admit(who, self.0.now())?;
         let ways = self.ways(reader, place).await?;
         let key = match (&call.proof, &reader.caller) {
-            (Proof::Nothing, _) => None,
-            (Proof::Key(key), _) => Some(key.clone()),
+            (Proof::Nothing, _) if ways.keyless.is_some() => None,
+            // Visitors call what is open to everybody, and nothing else.
+            (_, None) => return Err(Error::SignInNeeded),
+            // A call that must fail is not sent.
+            (Proof::Nothing, Some(_)) => return Err(key_needed()),
+            (Proof::Key(key), Some(_)) => Some(key.clone()),
             (Proof::Subscription(id), Some(caller)) => {
                 Some(self.token(caller, person(caller)?, *id).await?.secret)
             }
-            (Proof::Subscription(_), None) => return Err(Error::SignInNeeded),
         };
         let urls = self.0.urls();
         let path = ways.gateway_url.strip_prefix(&urls.gateway).unwrap_or("");
@@ -240,6 +244,11 @@ impl Console<'_> {
             expires_at,
         })
     }
+}
+
+fn key_needed() -> Error {
+    let rule = "must be given: no plan opens this version without one";
+    Error::field("/key", Invalid::new("key_needed", rule))
 }
 
 fn person(caller: &Caller) -> Result<UserId> {

@@ -57,6 +57,10 @@ pub(crate) struct TryBox {
     takes_files_only: bool,
     credentials: Vec<(String, String)>,
     stopped: Vec<Stopped>,
+    /// Whether the version takes new subscriptions.
+    open: bool,
+    /// Whether a key of one's own can be typed.
+    may_type_key: bool,
     access: Access,
     form: FormState,
     outcome: Option<Outcome>,
@@ -202,7 +206,12 @@ fn home(ways: &Ways) -> String {
 
 impl Target {
     async fn new(visit: &Visit, place: Place, doc: &OperationDoc) -> Result<Self, Problem> {
-        let ways = visit.app().control.console().ways(&visit.reader(), &place).await?;
+        let ways = visit
+            .app()
+            .control
+            .console()
+            .ways(&visit.reader(), &place)
+            .await?;
         let template = PathTemplate::parse(&ways.operation.template)
             .ok()
             .filter(|_| ways.operation.routable);
@@ -247,6 +256,10 @@ impl Target {
             Err(error @ Error::Guard { .. }) => {
                 form.absorb(error)?;
                 Ok((StatusCode::TOO_MANY_REQUESTS, None))
+            }
+            Err(error @ Error::Invalid(_)) => {
+                form.absorb(error)?;
+                Ok((StatusCode::UNPROCESSABLE_ENTITY, None))
             }
             Err(error) => Err(error.into()),
         }
@@ -314,13 +327,10 @@ impl Target {
             home: home(&self.ways),
             api: self.ways.api.slug.to_string(),
             access: self.access(visit),
+            open: self.ways.version.state.is_open(),
+            may_type_key: visit.session().is_some(),
             inputs: self.shape.parameters.iter().enumerate().map(input).collect(),
-            stopped: self
-                .ways
-                .stopped
-                .iter()
-                .map(|way| stopped(&base, way))
-                .collect(),
+            stopped: self.ways.stopped.iter().map(|way| stopped(&base, way)).collect(),
             bodies: self.shape.bodies,
             takes_files_only: self.shape.takes_files_only,
             method: self.ways.operation.method,
@@ -352,7 +362,10 @@ fn input((index, parameter): (usize, &Parameter)) -> InputField {
     if !parameter.required && !parameter.example.is_empty() {
         hints.push(format!("for example {}", parameter.example));
     }
-    let choices = parameter.choices.iter().map(|choice| (choice.clone(), choice.clone()));
+    let choices = parameter
+        .choices
+        .iter()
+        .map(|choice| (choice.clone(), choice.clone()));
     let none = (String::new(), "not sent".to_owned());
     InputField {
         field: request::field_of(index),

@@ -31,7 +31,8 @@ pub const MAX_BODY: usize = 10_000_000;
 pub const SHOWN: usize = 256 * 1024;
 /// Where the gateway says how long the upstream took, in microseconds.
 const UPSTREAM_TIME: HeaderName = HeaderName::from_static("gatewright-upstream-time");
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("gatewright-console/", env!("CARGO_PKG_VERSION")));
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("gatewright-console/", env!("CARGO_PKG_VERSION")));
 
 /// Where a call goes.
 pub(super) struct Target<'a> {
@@ -107,8 +108,8 @@ pub(super) async fn send(
     let started = Instant::now();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let public = Url::parse(target.public).map_err(|_| Failure::Address(target.public.to_owned()))?;
-    let request =
-        request(&public, target, method, call, key).ok_or_else(|| Failure::Address(target.public.to_owned()))?;
+    let request = request(&public, target, method, call, key)
+        .ok_or_else(|| Failure::Address(target.public.to_owned()))?;
     let exchange = exchange(fetcher, &public, target.local, request);
     let response = timeout_at(deadline, exchange)
         .await
@@ -218,7 +219,11 @@ fn reachable(listening: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listening.port())
 }
 
-async fn over<S>(stream: S, request: Request<Full<Bytes>>, shown: String) -> Result<Response<Incoming>, Failure>
+async fn over<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    shown: String,
+) -> Result<Response<Incoming>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -312,7 +317,10 @@ mod tests {
         assert_eq!(answer.ended, Ended::Whole);
         assert!(!answer.headers.contains_key(&UPSTREAM_TIME));
         let asked = asked.await.unwrap();
-        assert!(asked.starts_with("GET /shop/v1/items/a%2Fb?q=1 HTTP/1.1\r\n"), "{asked}");
+        assert!(
+            asked.starts_with("GET /shop/v1/items/a%2Fb?q=1 HTTP/1.1\r\n"),
+            "{asked}"
+        );
         let asked = asked.to_lowercase();
         assert!(asked.contains("host: api.example.com\r\n"), "{asked}");
         assert!(asked.contains("x-api-key: gwc_token\r\n"), "{asked}");
@@ -324,7 +332,12 @@ mod tests {
         let (address, asked) = gateway(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()).await;
         let answer = tried(&format!("http://{address}/gw"), None).await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.upstream), (204, None));
-        assert!(asked.await.unwrap().starts_with("GET /gw/shop/v1/items/a%2Fb?q=1 "));
+        assert!(
+            asked
+                .await
+                .unwrap()
+                .starts_with("GET /gw/shop/v1/items/a%2Fb?q=1 ")
+        );
     }
 
     #[tokio::test]

@@ -27,13 +27,7 @@ const NOT_TYPED: [&str; 18] = [
     "x-request-id",
     "x-subscription-id",
 ];
-const NOT_TYPED_BEGINNINGS: [&str; 5] = [
-    "gatewright-",
-    "proxy-",
-    "sec-",
-    "x-consumer-",
-    "x-forwarded-",
-];
+const NOT_TYPED_BEGINNINGS: [&str; 5] = ["gatewright-", "proxy-", "sec-", "x-consumer-", "x-forwarded-"];
 /// Where the key of a call stands.
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -50,12 +44,8 @@ impl CallHeaders {
         let name = HeaderName::from_bytes(name.trim().as_bytes())
             .map_err(|_| Invalid::new("invalid_header", "is not the name of a header"))?;
         check(&name)?;
-        let mut value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| {
-            Invalid::new(
-                "invalid_header",
-                "must be one line without control characters",
-            )
-        })?;
+        let mut value = HeaderValue::from_bytes(value.trim().as_bytes())
+            .map_err(|_| Invalid::new("invalid_header", "must be one line without control characters"))?;
         value.set_sensitive(name == http::header::AUTHORIZATION);
         self.0.append(name, value);
         Ok(())
@@ -66,14 +56,22 @@ impl CallHeaders {
     /// # Errors
     /// When it is no cookie (RFC 6265, section 4.1.1), or one of the portal's.
     pub fn add_cookie(&mut self, name: &str, value: &str) -> Result<(), Invalid> {
-        let own = ["gw_", "__host-"].iter().any(|own| name.to_ascii_lowercase().starts_with(own));
+        let own = ["gw_", "__host-"]
+            .iter()
+            .any(|own| name.to_ascii_lowercase().starts_with(own));
         if own {
-            return Err(Invalid::new("reserved_cookie", "is a cookie of the portal, which is never sent on"));
+            return Err(Invalid::new(
+                "reserved_cookie",
+                "is a cookie of the portal, which is never sent on",
+            ));
         }
         let octet = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
         let token = |byte: u8| octet(byte) && !b"()<>@:/[]?={}".contains(&byte);
         if name.is_empty() || !name.bytes().all(token) || !value.bytes().all(octet) {
-            return Err(Invalid::new("invalid_cookie", "holds characters that no cookie may have"));
+            return Err(Invalid::new(
+                "invalid_cookie",
+                "holds characters that no cookie may have",
+            ));
         }
         let pair = format!("{name}={value}");
         let joined = match self.0.get(COOKIE).and_then(|known| known.to_str().ok()) {

@@ -1,8 +1,16 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use gatewright_control::approvals::{ApprovalFilter, Decision};
+use gatewright_control::consumer::Matter;
+use gatewright_control::limits::{NewLimit, RawLimit};
 use gatewright_control::plans::{NewPlan, PlanVersions};
 use gatewright_control::subscriptions::NewSubscription;
 use gatewright_control::{Caller, IfMatch};
+use gatewright_coordination::authority::{Authority, AuthorityAway, LeaseAnswer, LeaseRequest};
 use gatewright_model::id::PlanId;
 use gatewright_model::page::PageRequest;
 use gatewright_model::permission::Role;

@@ -173,13 +173,19 @@ const fn incomplete(ended: Ended) -> Option<&'static str> {
     match ended {
         Ended::Whole => None,
         Ended::Cut => Some(cut()),
-        Ended::TimedOut => Some("The answer had not ended after 60 seconds. Run it with curl to see how it goes on."),
-        Ended::Broken => Some("The connection broke before the answer ended: what is shown is not all of it."),
+        Ended::TimedOut => {
+            Some("The answer had not ended after 60 seconds. Run it with curl to see how it goes on.")
+        }
+        Ended::Broken => {
+            Some("The connection broke before the answer ended: what is shown is not all of it.")
+        }
     }
 }
 
+// The sentence below names the bound.
+const _: () = assert!(SHOWN == 256 * 1024);
+
 const fn cut() -> &'static str {
-    assert!(SHOWN == 256 * 1024, "the sentence names the bound");
     "The first 256 KiB are shown. Run it with curl to get all of it."
 }
 
@@ -212,7 +218,9 @@ fn refusal(answer: &Answer, context: &Context<'_>) -> Option<RefusalView> {
     let known = explained::advice(&code);
     let fallback = "Tell the provider the request id.";
     Some(RefusalView {
-        what: known.map_or("The gateway refused the call.", |known| known.what).to_owned(),
+        what: known
+            .map_or("The gateway refused the call.", |known| known.what)
+            .to_owned(),
         next: known.map_or(fallback, |known| known.next).to_owned(),
         detail: detail.map(sentence),
         limit: problem.get("limit").and_then(Value::as_str).map(str::to_owned),
@@ -235,7 +243,9 @@ fn again(headers: &HeaderMap) -> Option<String> {
 
 /// Where the next step is done: words and address.
 fn link(code: &str, context: &Context<'_>) -> Option<(String, String)> {
-    let Context { base, api, version, .. } = context;
+    let Context {
+        base, api, version, ..
+    } = context;
     let own = |rest: &str| {
         context
             .application
@@ -248,12 +258,14 @@ fn link(code: &str, context: &Context<'_>) -> Option<(String, String)> {
         }
         "key_missing" | "subscription_missing" | "subscription_expired" => ("Get access", access()),
         "key_invalid" => ("Look at the keys", own("keys").unwrap_or_else(access)),
-        "subscription_pending" | "subscription_suspended" | "subscription_paused" | "application_suspended" => {
-            ("Open the subscription", own("subscriptions")?)
-        }
-        "no_route" | "no_operation" | "method_not_allowed" | "version_retired" | "version_blocked" => {
-            ("Open the reference", format!("{base}/apis/{api}/v/{version}/reference"))
-        }
+        "subscription_pending"
+        | "subscription_suspended"
+        | "subscription_paused"
+        | "application_suspended" => ("Open the subscription", own("subscriptions")?),
+        "no_route" | "no_operation" | "method_not_allowed" | "version_retired" | "version_blocked" => (
+            "Open the reference",
+            format!("{base}/apis/{api}/v/{version}/reference"),
+        ),
         _ => return None,
     };
     Some((label.to_owned(), href))
@@ -264,7 +276,9 @@ const fn advice(failure: &Failure) -> &'static str {
         Failure::TimedOut => {
             "The server behind the API may still be at work. Try again, or run the call with curl and wait longer."
         }
-        Failure::Broken(_) => "Try again. If it happens again, an administrator can look at the gateway's log.",
+        Failure::Broken(_) => {
+            "Try again. If it happens again, an administrator can look at the gateway's log."
+        }
         Failure::Refused(_) => {
             "The gateway may be starting or stopped. Try again in a moment; an administrator sees its state in the console."
         }
@@ -280,7 +294,10 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 
 fn sentence(text: &str) -> String {
     let mut chars = text.trim_end_matches('.').chars();
-    let first: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let first: String = chars
+        .next()
+        .map(|first| first.to_uppercase().collect())
+        .unwrap_or_default();
     [&first, chars.as_str(), "."].concat()
 }
 
@@ -329,7 +346,10 @@ mod tests {
         assert_eq!(refusal.again.as_deref(), Some("in 2 hours"));
         assert_eq!(refusal.detail.as_deref(), Some("The quota is used up."));
         let (_, href) = refusal.link.unwrap();
-        assert_eq!(href, "/t/acme/me/apps/app_00000000000000000000000001/subscriptions");
+        assert_eq!(
+            href,
+            "/t/acme/me/apps/app_00000000000000000000000001/subscriptions"
+        );
     }
 
     #[test]
@@ -348,7 +368,10 @@ mod tests {
             ("content-type", "application/json"),
         ];
         let view = answered(&answer(201, &headers, "{}"), context(&shape));
-        assert_eq!(view.split.as_deref(), Some("upstream 8.0 ms, gateway and way 4.0 ms"));
+        assert_eq!(
+            view.split.as_deref(),
+            Some("upstream 8.0 ms, gateway and way 4.0 ms")
+        );
         assert_eq!(view.documented.unwrap().description, "A pet");
         let (shown_id, href) = view.call.unwrap();
         assert_eq!(shown_id, id);

@@ -190,7 +190,10 @@ mod tests {
         assert_eq!(view("text/plain", true, b"abc"), BodyView::Binary);
         assert_eq!(view("text/plain", false, b""), BodyView::Empty);
         // A character that was cut in the middle does not make bytes of a text.
-        assert!(matches!(view("text/plain", false, &[b'a', 0xe2, 0x82]), BodyView::Text { .. }));
+        assert!(matches!(
+            view("text/plain", false, &[b'a', 0xe2, 0x82]),
+            BodyView::Text { .. }
+        ));
     }
 
     #[test]

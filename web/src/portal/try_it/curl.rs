@@ -26,7 +26,11 @@ pub(super) fn line(method: &str, gateway_url: &str, call: &Call) -> String {
         let _ = if *name == AUTHORIZATION {
             write!(line, " \\\n  -H \"Authorization: $AUTHORIZATION\"")
         } else if *name == COOKIE {
-            write!(line, " \\\n  -b {}", quoted(&String::from_utf8_lossy(value.as_bytes())))
+            write!(
+                line,
+                " \\\n  -b {}",
+                quoted(&String::from_utf8_lossy(value.as_bytes()))
+            )
         } else {
             let field = format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()));
             write!(line, " \\\n  -H {}", quoted(&field))
@@ -81,7 +85,11 @@ mod tests {
     #[test]
     fn nothing_typed_becomes_a_command_and_no_secret_is_shown() {
         let proof = Proof::Key(SecretText::new("gw_live_s3cret".to_owned()));
-        let line = line("POST", "https://api.example.com/shop/v1", &call(proof, "{\"a\": \"it's\"}"));
+        let line = line(
+            "POST",
+            "https://api.example.com/shop/v1",
+            &call(proof, "{\"a\": \"it's\"}"),
+        );
         let expected = "curl -X POST 'https://api.example.com/shop/v1/pets/7?a=1&b=2' \\\n  -H \"X-API-Key: $API_KEY\" \\\n  -H \"Authorization: $AUTHORIZATION\" \\\n  -H 'x-note: it'\\''s; $(rm -rf /) \"x\"' \\\n  --data-binary '{\"a\": \"it'\\''s\"}'";
         assert_eq!(line, expected);
         assert!(!line.contains("s3cret"));

@@ -91,7 +91,9 @@ impl Reader<'_> {
         }
         match parameter.values {
             Values::One => vec![typed.to_owned()],
-            Values::Repeated | Values::Joined(_) => typed.split(',').map(|value| value.trim().to_owned()).collect(),
+            Values::Repeated | Values::Joined(_) => {
+                typed.split(',').map(|value| value.trim().to_owned()).collect()
+            }
         }
     }
 
@@ -187,7 +189,10 @@ impl Reader<'_> {
             return Bytes::new();
         }
         if typed.len() > MAX_BODY {
-            form.fail_field("body", "The body is larger than the 10 MB that can be sent from here");
+            form.fail_field(
+                "body",
+                "The body is larger than the 10 MB that can be sent from here",
+            );
             return Bytes::new();
         }
         let chosen = self.fields.get("media_type");
@@ -338,7 +343,13 @@ mod tests {
 
     #[test]
     fn cookies_of_the_portal_cannot_be_typed() {
-        let cookie = |name: &str| call("/", vec![parameter(Place::Cookie, name, Values::One)], &[("p0", "x")]);
+        let cookie = |name: &str| {
+            call(
+                "/",
+                vec![parameter(Place::Cookie, name, Values::One)],
+                &[("p0", "x")],
+            )
+        };
         assert_eq!(cookie("theme").unwrap().headers.as_map()["cookie"], "theme=x");
         assert!(cookie("gw_session").is_err());
         assert!(cookie("__Host-gw_session").is_err());

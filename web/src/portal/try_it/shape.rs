@@ -199,7 +199,11 @@ impl Shape {
 
 /// The beginning of a description, as plain text.
 fn first_line(text: &str) -> String {
-    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
+    let line = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("")
+        .trim();
     let mut short: String = line.chars().take(200).collect();
     if short.len() < line.len() {
         short.push('…');
@@ -255,7 +259,10 @@ mod tests {
             .iter()
             .map(|known| (known.name.as_str(), known.required))
             .collect();
-        assert_eq!(names, [("x", true), ("y", true), ("must", true), ("limit", false)]);
+        assert_eq!(
+            names,
+            [("x", true), ("y", true), ("must", true), ("limit", false)]
+        );
     }
 
     #[test]
@@ -283,7 +290,12 @@ mod tests {
             media_type: media_type.to_owned(),
             example: String::new(),
         };
-        let only = Shape::new(&template, Vec::new(), vec![body("multipart/form-data")], Vec::new());
+        let only = Shape::new(
+            &template,
+            Vec::new(),
+            vec![body("multipart/form-data")],
+            Vec::new(),
+        );
         assert!(only.takes_files_only && only.bodies.is_empty());
         let both = vec![body("image/png"), body("application/json; charset=utf-8")];
         let both = Shape::new(&template, Vec::new(), both, Vec::new());
