@@ -1,9 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::body::Body;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
