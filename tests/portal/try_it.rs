@@ -25,7 +25,7 @@ async fn a_try_is_a_call_of_the_subscription(world: World) {
     let portal = signed_in(&world).await;
     let path = "/apis/tried/v/v1/ops/showpetbyid/try";
     let form = format!(
-        "p0=a%2Fb&credential={}&headers=X-Mark%3A+one",
+        "p0=a+b&credential={}&headers=X-Mark%3A+one",
         consumer.subscription
     );
 
@@ -54,11 +54,11 @@ async fn a_try_is_a_call_of_the_subscription(world: World) {
 
 /// The upstream gets the call and its caller, and nothing that opens anything.
 fn reaches_the_upstream_alone(world: &World, consumer: &Consumer, shown: &str) {
-    let received = world.echo.received_with("a%2Fb");
+    let received = world.echo.received_with("a%20b");
     let [call] = received.as_slice() else {
         panic!("one call: {received:?}");
     };
-    assert_eq!(call.target, "/pets/a%2Fb");
+    assert_eq!(call.target, "/pets/a%20b");
     assert_eq!(call.header("x-mark"), Some("one"));
     assert_eq!(
         call.header("x-subscription-id"),
