@@ -432,10 +432,10 @@ mod tests {
         list.shows(&["ada@example.com", "invited"]);
         let ada = list
             .text
-            .split("/console/users/user_")
+            .split("/console/users/usr_")
             .find(|rest| rest.contains("Ada"))
             .unwrap();
-        let path = format!("{PATH}/user_{}", &ada[..26]);
+        let path = format!("{PATH}/usr_{}", &ada[..26]);
         admin.get(&path).await.shows(&["approver", "Invite again"]);
         admin
             .post(&format!("{path}/roles"), &[("role", "none")])

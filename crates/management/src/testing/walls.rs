@@ -1,5 +1,10 @@
 //! What belongs to another tenant does not exist, on any route.
 
+use gatewright_control::accounts::NewSignUp;
+use gatewright_control::passwords::Password;
+use gatewright_control::sessions::Client;
+use gatewright_model::secret::SecretText;
+use gatewright_model::text::{Email, Name};
 use gatewright_model::time::{Clock, SystemClock};
 use gatewright_store::{GatewayNode, NodeState, Scope};
 use http::{Method, StatusCode};
@@ -52,7 +57,33 @@ async fn things(api: &Fixture) -> Vec<(&'static str, String)> {
         ("user", first(api.get("/users").await.json())),
         ("member", first(api.get("/members").await.json())),
         ("tenant", first(api.get("/tenants").await.json())),
+        ("session", session(api).await),
+        ("sign_up", sign_up(api).await),
     ]
+}
+
+/// A session of the administrator.
+async fn session(api: &Fixture) -> String {
+    let tenant = api.control.tenant_of_portal(None, None).await.unwrap().unwrap();
+    let password = SecretText::new("correct horse".to_owned());
+    let opened = api
+        .control
+        .sessions()
+        .sign_in(&tenant, "admin@example.com", password, Client::default());
+    opened.await.unwrap().view.id.to_string()
+}
+
+/// Somebody who waits for an account.
+async fn sign_up(api: &Fixture) -> String {
+    let tenant = api.control.tenant_of_portal(None, None).await.unwrap().unwrap();
+    let new = NewSignUp {
+        name: Name::parse("Ada").unwrap(),
+        email: Email::parse("ada@example.com").unwrap(),
+        password: Some(Password::parse("a few plain words").unwrap()),
+    };
+    let asked = api.control.accounts().sign_up(&tenant, new, &Client::default());
+    asked.await.unwrap();
+    id(&api.get("/sign-ups").await.json()["items"][0])
 }
 
 /// An owner of another tenant.
@@ -69,8 +100,8 @@ async fn stranger(api: &Fixture) -> String {
     api.call(&api.admin, Method::POST, "/members", &inside, role)
         .await
         .expect(StatusCode::CREATED);
-    let email = gatewright_model::text::Email::parse("eve@example.com").unwrap();
-    let name = gatewright_model::text::Name::parse("t").unwrap();
+    let email = Email::parse("eve@example.com").unwrap();
+    let name = Name::parse("t").unwrap();
     let tenant = gatewright_model::text::Slug::parse("acme").unwrap();
     let token = api
         .control

@@ -124,7 +124,8 @@ proptest! {
         if let Some(raw) = quote::rust_raw(&text) {
             let marks = raw.chars().skip(1).take_while(|c| *c == '#').count();
             let end = format!("\"{}", "#".repeat(marks));
-            prop_assert_eq!(raw.find(&end).unwrap() + end.len(), raw.len());
+            let inside = marks + "r\"".len();
+            prop_assert_eq!(inside + raw[inside..].find(&end).unwrap() + end.len(), raw.len());
         }
         // Java reads these before it reads anything else.
         prop_assert!(text.contains("u000") || !quote::java(&text).contains("\\u000"));
