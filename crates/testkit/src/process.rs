@@ -13,9 +13,9 @@ use crate::wait::eventually_blocking;
 /// what the operating system does for us however the test ends.
 const SUPERVISE: &str = r#"
 exec 3<&0
-"$@" </dev/null 3<&- &
+# The first line is the pid, whatever the program says and however fast it is.
+/bin/sh -c 'echo "$$"; exec "$@"' child "$@" </dev/null 3<&- &
 child=$!
-echo "$child"
 { cat <&3; kill -KILL "$child"; } >/dev/null 2>&1 &
 watch=$!
 exec 3<&-
