@@ -66,11 +66,11 @@ async fn things(api: &Fixture) -> Vec<(&'static str, String)> {
 async fn session(api: &Fixture) -> String {
     let tenant = api.control.tenant_of_portal(None, None).await.unwrap().unwrap();
     let password = SecretText::new("correct horse".to_owned());
-    let opened = api
-        .control
-        .sessions()
-        .sign_in(&tenant, "admin@example.com", password, Client::default());
-    opened.await.unwrap().view.id.to_string()
+    let sessions = api.control.sessions();
+    let opened = sessions
+        .sign_in(&tenant, "admin@example.com", password, Client::default())
+        .await;
+    opened.unwrap().view.id.to_string()
 }
 
 /// Somebody who waits for an account.
@@ -81,9 +81,10 @@ async fn sign_up(api: &Fixture) -> String {
         email: Email::parse("ada@example.com").unwrap(),
         password: Some(Password::parse("a few plain words").unwrap()),
     };
-    let asked = api.control.accounts().sign_up(&tenant, new, &Client::default());
-    asked.await.unwrap();
-    id(&api.get("/sign-ups").await.json()["items"][0])
+    let accounts = api.control.accounts();
+    accounts.sign_up(&tenant, new, &Client::default()).await.unwrap();
+    let waiting = api.get("/sign-ups").await.json();
+    waiting["items"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// An owner of another tenant.
