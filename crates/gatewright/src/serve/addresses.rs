@@ -36,17 +36,6 @@ impl Addresses {
             portal: or_bound(urls.portal.as_ref(), portal)?,
         })
     }
-
-    #[cfg(test)]
-    pub(crate) fn for_tests() -> Self {
-        let none = PublicUrls {
-            gateway: None,
-            management: None,
-            portal: None,
-        };
-        let port = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self::new(&none, port(8000), port(8001), port(8002)).unwrap()
-    }
 }
 
 /// The address that was given, or the one of the listener.

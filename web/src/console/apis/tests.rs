@@ -77,7 +77,22 @@ async fn from_a_file_to_a_published_version() {
         .shows(&["Set the upstream", "Add a plan", "Before it can be published"]);
     let step = admin.post(&format!("{V1}/move"), &[("verb", "publish")]).await;
     step.refuses(&["upstream"]);
+    give_an_upstream(&admin).await;
+    open_a_plan(&admin).await;
+    let published = admin.post(&format!("{V1}/move"), &[("verb", "publish")]).await;
+    assert_eq!(published.location(), V1);
+    admin.get(V1).await.shows(&["published", "Deprecate", "One pet"]);
+    admin
+        .get("/console/apis?state=published&sort=name&q=pe")
+        .await
+        .shows(&["Pets"]);
+    admin
+        .get("/console/apis?state=retired")
+        .await
+        .shows(&["Nothing matches"]);
+}
 
+async fn give_an_upstream(admin: &Visitor<'_>) {
     let upstream = [
         ("targets.0.url", ""),
         ("targets.1.url", "http://127.0.0.1:9/base"),
@@ -92,7 +107,9 @@ async fn from_a_file_to_a_published_version() {
         .get(&format!("{V1}/upstream"))
         .await
         .shows(&["http://127.0.0.1:9/base"]);
+}
 
+async fn open_a_plan(admin: &Visitor<'_>) {
     let plan = [
         ("name", "Free"),
         ("security", "api_key"),
@@ -109,17 +126,6 @@ async fn from_a_file_to_a_published_version() {
         .post(&format!("{plan}/move"), &[("verb", "publish")])
         .await
         .location();
-    let published = admin.post(&format!("{V1}/move"), &[("verb", "publish")]).await;
-    assert_eq!(published.location(), V1);
-    admin.get(V1).await.shows(&["published", "Deprecate", "One pet"]);
-    admin
-        .get("/console/apis?state=published&sort=name&q=pe")
-        .await
-        .shows(&["Pets"]);
-    admin
-        .get("/console/apis?state=retired")
-        .await
-        .shows(&["Nothing matches"]);
 }
 
 #[tokio::test]
