@@ -229,8 +229,9 @@ use_packages() {
     local bin dir=$run/stack
     install_packages
     bin=$(postgres_bin)
-    # The account of Postgres must be able to reach its files.
-    [ "$(id -u)" != 0 ] || dir=/var/lib/gatewright-stack
+    # The account of Postgres must be able to reach its files. Each checkout has
+    # a folder of its own: its password and master key fit no other's data.
+    [ "$(id -u)" != 0 ] || dir=/var/lib/gatewright-stack/$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)
     remember STACK_DIR "$dir"
     [ -n "$STACK_PASSWORD" ] || remember STACK_PASSWORD "$(random_word 32)"
     mkdir -p "$dir/postgres" "$dir/redis"
