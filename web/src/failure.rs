@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use gatewright_webkit::problem::Problem;
-use http::header::LOCATION;
+use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -155,10 +155,8 @@ fn finish(page: Result<Page, Problem>, problem: &Problem) -> Response {
         Ok(page) => {
             let mut response = page.status(problem.status()).into_response();
             let given = problem.clone().into_response();
-            for name in [http::header::RETRY_AFTER, http::header::ALLOW] {
-                if let Some(value) = given.headers().get(&name) {
-                    response.headers_mut().insert(name, value.clone());
-                }
+            if let Some(value) = given.headers().get(RETRY_AFTER) {
+                response.headers_mut().insert(RETRY_AFTER, value.clone());
             }
             response
         }

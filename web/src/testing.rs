@@ -195,7 +195,7 @@ impl TestPortal {
         self.control.users().create(&admin, new).await.unwrap();
         if let Some(role) = role {
             let membership = NewMembership {
-                user: email.clone(),
+                user: email.clone().into(),
                 role,
                 team: None,
             };

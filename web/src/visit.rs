@@ -15,7 +15,7 @@ use gatewright_model::secret::SecretText;
 use gatewright_model::tenancy::Tenant;
 use gatewright_webkit::problem::Problem;
 use gatewright_webkit::request_id::RequestId;
-use http::header::{AUTHORIZATION, HOST, SET_COOKIE};
+use http::header::{ALLOW, AUTHORIZATION, HOST, SET_COOKIE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -225,7 +225,9 @@ async fn enter(visit: &Visit, mut request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         failure::log(visit, &problem);
+        let allow = response.headers_mut().remove(ALLOW);
         response = failure::present(visit, &method, &problem);
+        response.headers_mut().extend(allow.map(|methods| (ALLOW, methods)));
     }
     if visit.toast().is_some() && method == Method::GET && !visit.is_fragment() {
         cookies::clear_toast(visit.app().secure(), response.headers_mut());

@@ -5,7 +5,7 @@ use gatewright_model::audit::AuditSource;
 use gatewright_model::id::UserId;
 use gatewright_model::permission::{Permission, Role};
 use gatewright_model::secret::SecretText;
-use gatewright_model::tenancy::{DEFAULT_TENANT, Membership, Tenant, TenantSettings, User, UserState};
+use gatewright_model::tenancy::{DEFAULT_TEAM, DEFAULT_TENANT, Membership, Tenant, TenantSettings, User, UserState};
 use gatewright_model::text::{Email, Name, Slug};
 use gatewright_model::time::Timestamp;
 use gatewright_store::{MetaKey, Scope, Tx};
@@ -121,7 +121,7 @@ impl Control {
     }
 }
 
-/// Writes a platform admin who owns the caller's tenant.
+/// Writes a platform admin who owns the caller's tenant and is in its default team.
 pub(crate) async fn insert_admin(
     control: &Control,
     tx: &mut Tx,
@@ -146,15 +146,19 @@ pub(crate) async fn insert_admin(
         row_version: 1,
     };
     tx.users().insert(&user, Some(password_hash)).await?;
-    let membership = Membership {
-        id: control.new_id(now),
-        tenant_id: caller.tenant_id,
-        user_id: user.id,
-        team_id: None,
-        role: Role::Owner,
-        created_at: now,
-    };
-    tx.memberships().insert(&membership).await?;
+    let team = tx.teams().find_by_slug(&fixed_slug(DEFAULT_TEAM)?).await?;
+    let team = team.ok_or_else(|| Error::Internal("the tenant has no default team".to_owned()))?;
+    for (team_id, role) in [(None, Role::Owner), (Some(team.id), Role::Publisher)] {
+        let membership = Membership {
+            id: control.new_id(now),
+            tenant_id: caller.tenant_id,
+            user_id: user.id,
+            team_id,
+            role,
+            created_at: now,
+        };
+        tx.memberships().insert(&membership).await?;
+    }
     let details = json!({ "email": user.email, "platform_admin": true });
     tx.audit(entry(caller, now, "user.create", "user", user.id, details));
     Ok(user)

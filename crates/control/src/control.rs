@@ -32,6 +32,13 @@ pub struct PublicUrls {
 }
 
 impl PublicUrls {
+    /// Whether a host name is that of one of our own addresses.
+    pub(crate) fn have_host(&self, host: &str) -> bool {
+        [&self.gateway, &self.portal].into_iter().any(|url| {
+            Url::parse(url).is_ok_and(|url| url.host_str().is_some_and(|own| own.eq_ignore_ascii_case(host)))
+        })
+    }
+
     /// Takes two addresses and drops trailing slashes.
     #[must_use]
     pub fn new(gateway: &Url, portal: &Url) -> Self {

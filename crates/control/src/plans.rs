@@ -322,6 +322,10 @@ async fn coverage(tx: &mut Tx, api: &gatewright_model::api::Api, wanted: PlanVer
     let mut ids = Vec::with_capacity(refs.len());
     for (index, version) in refs.iter().enumerate() {
         match versions::find(tx, api, version).await {
+            Ok(version) if ids.contains(&version.id) => {
+                let rule = Invalid::new("repeated_version", "must name each version once");
+                return Err(Error::field(&format!("/versions/{index}"), rule));
+            }
             Ok(version) => ids.push(version.id),
             Err(Error::NotFound { .. }) => {
                 let rule = Invalid::new(

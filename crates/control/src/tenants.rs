@@ -1,5 +1,7 @@
 //! Tenants, which only the people who run the installation make.
 
+use std::net::IpAddr;
+
 use gatewright_model::audit::AuditSource;
 use gatewright_model::id::TenantId;
 use gatewright_model::invalid::{FieldErrors, Invalid};
@@ -13,7 +15,7 @@ use serde_json::json;
 
 use crate::audit_entry::entry;
 use crate::caller::Caller;
-use crate::control::Control;
+use crate::control::{Control, PublicUrls};
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::snapshot;
@@ -87,7 +89,7 @@ impl Tenants<'_> {
     /// [`Error::Duplicate`] `slug_taken`, [`Error::Forbidden`].
     pub async fn create(&self, caller: &Caller, new: NewTenant) -> Result<Tenant> {
         require_platform(caller)?;
-        check(&new.settings)?;
+        check(&new.settings, self.0.urls())?;
         let now = self.0.now();
         let mut tx = self.0.parts.store.begin(Scope::System).await?;
         if let Some(existing) = tx.tenants().find_by_slug(&new.slug).await? {
@@ -129,7 +131,7 @@ impl Tenants<'_> {
         let inside = administered(caller, &tenant)?;
         if_match.check(tenant.row_version)?;
         if let Some(settings) = patch.settings {
-            check(&settings)?;
+            check(&settings, self.0.urls())?;
             let platform_only = settings.upstream_allow != tenant.settings.upstream_allow
                 || settings.hosts != tenant.settings.hosts;
             if platform_only {
@@ -270,7 +272,7 @@ fn administered(caller: &Caller, tenant: &Tenant) -> Result<Caller> {
     })
 }
 
-fn check(settings: &TenantSettings) -> Result<()> {
+fn check(settings: &TenantSettings, urls: &PublicUrls) -> Result<()> {
     let mut errors = FieldErrors::default();
     if settings.min_deprecation_days > 3_650 {
         errors.add(
@@ -280,6 +282,7 @@ fn check(settings: &TenantSettings) -> Result<()> {
     }
     for (index, host) in settings.hosts.iter().enumerate() {
         let fine = host.len() <= 253
+            && host.parse::<IpAddr>().is_err()
             && host.contains('.')
             && host
                 .split('.')
@@ -288,6 +291,12 @@ fn check(settings: &TenantSettings) -> Result<()> {
             let rule = Invalid::new(
                 "invalid_host",
                 "must be a host name without port, for example api.example.com",
+            );
+            errors.add(&format!("/settings/hosts/{index}"), rule);
+        } else if urls.have_host(host) {
+            let rule = Invalid::new(
+                "own_host",
+                "must not be the host of this installation: the default tenant stands there",
             );
             errors.add(&format!("/settings/hosts/{index}"), rule);
         }

@@ -4,7 +4,7 @@ use gatewright_model::id::{MembershipId, TeamId, UserId};
 use gatewright_model::invalid::Invalid;
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::{Permission, Role};
-use gatewright_model::reference::Ref;
+use gatewright_model::reference::{PersonRef, Ref};
 use gatewright_model::tenancy::{Membership, User, UserState};
 use gatewright_model::text::{Email, Name};
 use gatewright_store::Tx;
@@ -46,7 +46,7 @@ pub struct UserPatch {
 #[derive(Debug, Clone)]
 pub struct NewMembership {
     /// Who.
-    pub user: Email,
+    pub user: PersonRef,
     /// Which role.
     pub role: Role,
     /// In which team; `None` for the whole tenant.
@@ -256,15 +256,7 @@ impl Users<'_> {
             let rule = format!("must be absent: {} is a role in the whole tenant", new.role);
             return Err(Error::field("/team", Invalid::new("tenant_role", rule)));
         }
-        let user = tx.users().find_by_email(&new.user).await?.ok_or_else(|| {
-            Error::field(
-                "/user",
-                Invalid::new(
-                    "unknown_user",
-                    "must be the address of a user of this tenant; add the user first",
-                ),
-            )
-        })?;
+        let user = find_person(&mut tx, &new.user).await?;
         let known = tx.memberships().of_user(user.id).await?;
         if let Some(existing) = known
             .iter()
@@ -305,6 +297,23 @@ impl Users<'_> {
         tx.audit(entry(caller, now, "member.remove", "member", id, details));
         self.0.commit(tx, now).await
     }
+}
+
+/// The person whom a field names.
+async fn find_person(tx: &mut Tx, person: &PersonRef) -> Result<User> {
+    let found = match person {
+        PersonRef::Id(id) => tx.users().find(*id).await?,
+        PersonRef::Email(email) => tx.users().find_by_email(email).await?,
+    };
+    found.ok_or_else(|| {
+        Error::field(
+            "/user",
+            Invalid::new(
+                "unknown_user",
+                "must be the id or the address of a user of this tenant; add the user first",
+            ),
+        )
+    })
 }
 
 /// Demands everything that a role gives, so that nobody gives or takes more than they have.

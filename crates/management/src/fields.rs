@@ -19,7 +19,7 @@ use gatewright_model::invalid::Invalid;
 use gatewright_model::limit::{LimitKind, LimitUnit, OnExceed, OnStoreFailure, Partition, ResetKind, Window};
 use gatewright_model::permission::{Permission, Role};
 use gatewright_model::plan::{ApprovalMode, PlanState, Security};
-use gatewright_model::reference::{Ref, VersionRef};
+use gatewright_model::reference::{PersonRef, Ref, VersionRef};
 use gatewright_model::state::Word;
 use gatewright_model::tenancy::{SignUpMode, StandingState, TeamKind, UserState};
 use gatewright_model::text::{ContextPath, Email, Name, Remark, Slug, VersionLabel};
@@ -186,6 +186,19 @@ ids! {
     TokenId,
     UserId,
     VersionId,
+}
+
+/// An id or an address.
+impl Shape for PersonRef {
+    fn schema(_: &mut Schemas) -> RefOr<Schema> {
+        text(None)
+    }
+}
+
+impl Scalar for PersonRef {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        text.parse()
+    }
 }
 
 /// An id or a slug.

@@ -5,7 +5,10 @@
 
 use std::fmt;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_webkit::body::{malformed, read_json};
@@ -274,6 +277,30 @@ impl<S: Send + Sync, T: Field + Send + 'static> FromRequest<S> for Json<T> {
         work.await
             .map_err(|error| Problem::internal(error.to_string()))?
             .map(Self)
+    }
+}
+
+/// Before a verb that takes nothing: what is sent all the same is told instead
+/// of being ignored. No body, `{}` and an empty one are nothing.
+pub(crate) async fn without_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let sent = Request::from_parts(parts.clone(), body);
+    match read_json(sent).await.and_then(|bytes| nothing(&bytes)) {
+        Ok(()) => next.run(Request::from_parts(parts, Body::empty())).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn nothing(bytes: &Bytes) -> Result<(), Problem> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let raw: &RawValue = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
+    let errors = ObjectReader::new(raw).map_or_else(|errors| errors, ObjectReader::finish);
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid(INVALID_FIELDS, &errors))
     }
 }
 

@@ -6,6 +6,7 @@ use std::future::Future;
 
 use axum::extract::State;
 use axum::handler::Handler;
+use axum::middleware::from_fn;
 use gatewright_control::Control;
 use gatewright_webkit::authorized::{Authorized, Public, SignedIn};
 use gatewright_webkit::entity_tag::Expected;
@@ -25,7 +26,7 @@ use utoipa::openapi::{Content, HeaderBuilder, Required};
 
 use crate::answer::Answer;
 use crate::filters::Filter;
-use crate::input::{Field, INVALID_FIELDS, Json};
+use crate::input::{Field, INVALID_FIELDS, Json, without_body};
 use crate::refusals;
 use crate::router::{ManagementSettings, PREFIX};
 use crate::schema::{Schemas, Shape, integer, text};
@@ -90,6 +91,14 @@ impl Sketch<'_> {
                 known.push(code);
             }
         }
+    }
+
+    /// A verb that takes no body refuses one that is no JSON or has members.
+    fn refuses_bad_bodies(&mut self) {
+        self.refuses(400, &["malformed_json", "body_incomplete"]);
+        self.refuses(413, &["body_too_large"]);
+        self.refuses(415, &["unsupported_media_type"]);
+        self.refuses(422, &[INVALID_FIELDS]);
     }
 
     fn path(&mut self, name: &'static str, kind: &str) {
@@ -203,10 +212,7 @@ impl<T: Field> Argument for Json<T> {
                 .content("application/json", content)
                 .build(),
         );
-        sketch.refuses(400, &["malformed_json", "body_incomplete"]);
-        sketch.refuses(413, &["body_too_large"]);
-        sketch.refuses(415, &["unsupported_media_type"]);
-        sketch.refuses(422, &[INVALID_FIELDS]);
+        sketch.refuses_bad_bodies();
     }
 }
 
@@ -323,6 +329,7 @@ impl Api {
     {
         let path = [PREFIX, path].concat();
         let operation = self.describe::<H, T>(&method, about);
+        let takes_body = operation.request_body.is_some();
         self.paths
             .add_path_operation(&path, vec![described_method(&method)], operation);
         let bounds = if about.heavy {
@@ -330,10 +337,13 @@ impl Api {
         } else {
             self.settings.requests
         };
-        Self {
-            routes: self.routes.on(method, &path, handler, bounds),
-            ..self
-        }
+        let routes = if method == Method::POST && !takes_body {
+            let guarded = handler.layer(from_fn(without_body));
+            self.routes.on(method, &path, guarded, bounds)
+        } else {
+            self.routes.on(method, &path, handler, bounds)
+        };
+        Self { routes, ..self }
     }
 
     fn describe<H: Endpoint<T>, T: Signature>(&mut self, method: &Method, about: About) -> Operation {
@@ -385,6 +395,7 @@ fn conventions(sketch: &mut Sketch<'_>, method: &Method, access: Access, about: 
         sketch.refuses(503, &["store_unavailable", "timeout"]);
     }
     if *method == Method::POST {
+        sketch.refuses_bad_bodies();
         sketch.header(
             "Idempotency-Key",
             "Makes a repeated request have one effect, for 24 hours.",

@@ -97,6 +97,19 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
+    /// Cuts a page from a list that is known whole, in its order.
+    pub fn of_whole(items: Vec<T>, request: PageRequest, id: impl Fn(&T) -> Uuid) -> Self {
+        let rest = match request.after {
+            None => items,
+            Some(Cursor(after)) => items
+                .into_iter()
+                .skip_while(|item| id(item) != after)
+                .skip(1)
+                .collect(),
+        };
+        Self::cut(rest, request.size, id)
+    }
+
     /// The same page of other items.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page {

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::id::{EntityId, VersionId};
+use crate::id::{EntityId, UserId, VersionId};
 use crate::invalid::Invalid;
-use crate::text::{Slug, VersionLabel};
+use crate::text::{Email, Slug, VersionLabel};
 
 /// An id or a slug.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,37 @@ impl<I: fmt::Display> fmt::Display for Ref<I> {
 impl<I> From<I> for Ref<I> {
     fn from(id: I) -> Self {
         Self::Id(id)
+    }
+}
+
+/// A person, by id or by e-mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PersonRef {
+    /// By id.
+    Id(UserId),
+    /// By address, in the tenant of the caller.
+    Email(Email),
+}
+
+impl FromStr for PersonRef {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.contains('@') {
+            return Email::parse(text).map(Self::Email);
+        }
+        text.parse().map(Self::Id).map_err(|_| {
+            Invalid::new(
+                "invalid_person",
+                "must be a user's id or an e-mail address such as ana@example.com",
+            )
+        })
+    }
+}
+
+impl From<Email> for PersonRef {
+    fn from(email: Email) -> Self {
+        Self::Email(email)
     }
 }
 

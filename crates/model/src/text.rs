@@ -72,6 +72,10 @@ texts! {
 }
 
 impl Slug {
+    /// Words that stand in the place of a slug in our own addresses:
+    /// `/console/apis/new`, `POST /api/v1/apis/import`.
+    pub const RESERVED: [&'static str; 2] = ["new", "import"];
+
     /// Makes a slug of any text: lower case, everything else folded to single hyphens.
     /// `None` when nothing remains.
     #[must_use]
@@ -87,7 +91,11 @@ impl Slug {
                 slug.push('-');
             }
         }
-        Self::parse(slug.trim_end_matches('-')).ok()
+        let slug = slug.trim_end_matches('-');
+        if Self::RESERVED.contains(&slug) {
+            return Self::parse(&format!("{slug}-1")).ok();
+        }
+        Self::parse(slug).ok()
     }
 }
 
@@ -105,6 +113,9 @@ fn starts_well(text: &str) -> bool {
 }
 
 fn slug(text: &str) -> Result<&str, Invalid> {
+    if Slug::RESERVED.contains(&text) {
+        return Err(reserved(text));
+    }
     if starts_well(text) && text.len() <= 63 && text.chars().all(is_slug_char) {
         Ok(text)
     } else {
@@ -115,7 +126,15 @@ fn slug(text: &str) -> Result<&str, Invalid> {
     }
 }
 
+fn reserved(text: &str) -> Invalid {
+    let rule = format!("must not be {text}: addresses use this word themselves; take another, for example {text}-1");
+    Invalid::new("reserved_word", rule)
+}
+
 fn label(text: &str) -> Result<&str, Invalid> {
+    if Slug::RESERVED.contains(&text) {
+        return Err(reserved(text));
+    }
     if starts_well(text) && text.len() <= 63 && text.chars().all(|c| is_slug_char(c) || c == '.') {
         Ok(text)
     } else {
@@ -135,7 +154,29 @@ fn name(text: &str) -> Result<&str, Invalid> {
             "must be 1 to 120 characters on one line",
         ));
     }
+    if text.chars().any(turns_direction) || text.chars().all(is_invisible) {
+        return Err(Invalid::new(
+            "invisible_name",
+            "must have visible characters, and none that turn the direction of writing",
+        ));
+    }
     Ok(text)
+}
+
+/// Embeddings, overrides and isolates of direction (UAX 9): in a name they
+/// change how the text around it reads.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Characters that show nothing by themselves. Inside a word some of them
+/// belong: joiners make an emoji or a Persian word.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c,
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
+            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 fn remark(text: &str) -> Result<&str, Invalid> {
@@ -210,6 +251,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn words_of_our_own_addresses_are_no_slugs() {
+        for word in Slug::RESERVED {
+            assert_eq!(Slug::parse(word).unwrap_err().code, "reserved_word");
+            assert_eq!(VersionLabel::parse(word).unwrap_err().code, "reserved_word");
+        }
+        assert_eq!(Slug::from_text("New").unwrap().as_str(), "new-1");
+        assert!(Slug::parse("newer").is_ok());
+    }
+
+    #[test]
+    fn names_can_be_seen_and_leave_their_surroundings_alone() {
+        for name in ["\u{202E}gpj.exe", "\u{200B}", "a\u{2066}b", "\u{3164} \u{FEFF}"] {
+            assert_eq!(Name::parse(name).unwrap_err().code, "invisible_name", "{name:?}");
+        }
+        for name in ["\u{1F468}\u{200D}\u{1F469}", "\u{645}\u{6CC}\u{200C}\u{62E}", "\u{5D0}\u{5D1}", "\u{2764}\u{FE0F}"] {
+            assert!(Name::parse(name).is_ok(), "{name:?}");
+        }
+    }
 
     #[test]
     fn slugs_and_ids_never_clash() {

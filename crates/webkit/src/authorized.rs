@@ -7,6 +7,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use gatewright_control::{Caller, Control, Error};
 use gatewright_model::audit::AuditSource;
 use gatewright_model::text::Slug;
+use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -146,9 +147,14 @@ fn bearer(parts: &Parts) -> Result<&str, Problem> {
 }
 
 fn chosen_tenant(parts: &Parts) -> Result<Option<Slug>, Problem> {
-    let Some(value) = parts.headers.get(TENANT_HEADER) else {
+    let mut values = parts.headers.get_all(TENANT_HEADER).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
+    if values.next().is_some() {
+        let detail = "the header Gatewright-Tenant must be given at most once";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "repeated_header", detail));
+    }
     let slug = value.to_str().ok().and_then(|text| Slug::parse(text).ok());
     slug.map(Some).ok_or_else(|| Problem::not_found("tenant"))
 }

@@ -252,7 +252,7 @@ async fn add_member(
         return show(&app, &visit, &caller, &team, Some(form)).await;
     };
     let new = NewMembership {
-        user,
+        user: user.into(),
         role,
         team: Some(team.clone()),
     };

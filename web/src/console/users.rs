@@ -192,7 +192,7 @@ async fn invited(
     let user = users.create(caller, new).await?;
     if let Some(role) = role {
         let membership = NewMembership {
-            user: email,
+            user: email.into(),
             role,
             team: None,
         };
@@ -315,7 +315,7 @@ async fn add_role(
     };
     let user = app.control.users().get(&caller, id).await?;
     let new = NewMembership {
-        user: user.email,
+        user: user.email.into(),
         role,
         team: None,
     };

@@ -76,7 +76,7 @@ impl Consumer<'_> {
             tx.users().find_by_email(&new.email).await?
         };
         let membership = NewMembership {
-            user: new.email.clone(),
+            user: new.email.clone().into(),
             role: new.role,
             team: Some(Ref::Id(team)),
         };

@@ -5,9 +5,8 @@ use gatewright_control::Control;
 use gatewright_control::users::NewMembership;
 use gatewright_model::id::{MembershipId, TeamId, UserId};
 use gatewright_model::permission::Role;
-use gatewright_model::reference::Ref;
+use gatewright_model::reference::{PersonRef, Ref};
 use gatewright_model::tenancy::Membership;
-use gatewright_model::text::Email;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
@@ -58,8 +57,8 @@ pub(crate) fn add(api: Api) -> Api {
 input! {
     /// A role for a person.
     MemberAdd {
-        /// Who, by e-mail.
-        user: Email,
+        /// Who, by id or e-mail.
+        user: PersonRef,
         /// Which role.
         role: Role,
         /// In which team, by id or slug; in the whole tenant when absent.
@@ -70,8 +69,8 @@ input! {
 input! {
     /// A role for a person in a team.
     TeamMemberAdd {
-        /// Who, by e-mail.
-        user: Email,
+        /// Who, by id or e-mail.
+        user: PersonRef,
         /// Which role.
         role: Role,
     }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use gatewright_control::Control;
 use gatewright_control::nodes::NodeView;
 use gatewright_model::id::{ApiId, EntityId, NodeId, TenantId, UserId, VersionId};
+use gatewright_model::page::Page;
 use gatewright_model::snapshot::{PartKind, PartRef};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
@@ -152,9 +153,11 @@ impl From<PartRef> for PartBody {
 async fn list(
     caller: Authorized<NodesRead>,
     State(control): State<Control>,
+    listing: Listing<NoFilter>,
 ) -> Result<Listed<NodeBody>, Problem> {
     let nodes = control.nodes().list(&caller).await?.nodes;
-    Ok(Listed::whole(nodes.into_iter().map(NodeBody::from).collect()))
+    let page = Page::of_whole(nodes, listing.page, |node| node.id.uuid());
+    Ok(Listed::page(page, NodeBody::from))
 }
 
 async fn get(

@@ -77,7 +77,7 @@ async fn nobody_takes_an_account_that_may_do_more() {
     let admin = world.admin().await;
     world.add_user("bo@example.com", Some(OTHER)).await;
     let owner = NewMembership {
-        user: email("bo@example.com"),
+        user: email("bo@example.com").into(),
         role: Role::Owner,
         team: None,
     };
