@@ -123,7 +123,7 @@ fn body_for(path: &str) -> Value {
         "block" => json!({"reason": "r"}),
         "deprecate" if path.contains("versions") => json!({"sunset_at": "2099-01-01T00:00:00Z"}),
         "unretire" => json!({"sunset_at": "2099-01-01T00:00:00Z"}),
-        "reject" => json!({"comment": "no"}),
+        "reject" if !path.contains("sign-ups") => json!({"comment": "no"}),
         "password" => json!({"current_password": "long enough", "new_password": "longer than that"}),
         "{application}" => json!({"name": "n"}),
         "subscriptions" => json!({"plan_id": "plan_01h2xcejqtf2nbrexx3vqjhp41"}),
