@@ -148,9 +148,26 @@ impl From<StoreError> for Error {
             StoreError::Unavailable { .. } => Self::Unavailable,
             StoreError::Stale => Self::Stale,
             StoreError::Conflict(rule) => of_rule(rule),
-            other => Self::Internal(other.to_string()),
+            other => Self::Internal(with_causes(&other)),
         }
     }
+}
+
+/// An error with its causes on one line, for the log.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text.replace('\n', " ")
 }
 
 /// A clash that the use case did not see coming: two callers at the same time.
@@ -160,5 +177,20 @@ fn of_rule(rule: Rule) -> Error {
         code: "conflict",
         message: format!("somebody else just took the same place ({rule})"),
         standing: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot start")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn causes_stand_on_one_line() {
+        let error = Outer(std::io::Error::other("disk\nfull"));
+        assert_eq!(with_causes(&error), "cannot start: disk full");
     }
 }

@@ -1,11 +1,11 @@
 //! Why a command did not do what it was asked: one line with the fix, and the
 //! code that a shell sees.
 
-use std::error::Error;
 use std::fmt;
 use std::io::Write;
 
 use gatewright_config::{ConfigErrors, Exit, LockError, MasterKeyError};
+use gatewright_control::error::with_causes;
 use gatewright_store::StoreError;
 
 /// A command that ends without having done its work.
@@ -57,22 +57,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
-}
-
-/// An error with its causes on one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Some errors repeat their cause in their own text.
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text.replace('\n', " ")
 }
 
 impl From<ConfigErrors> for Failure {
@@ -137,16 +121,6 @@ impl From<gatewright_control::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot start")]
-    struct Outer(#[source] std::io::Error);
-
-    #[test]
-    fn causes_stand_on_one_line() {
-        let error = Outer(std::io::Error::other("disk\nfull"));
-        assert_eq!(with_causes(&error), "cannot start: disk full");
-    }
 
     #[test]
     fn a_store_that_is_away_is_no_usage_error() {

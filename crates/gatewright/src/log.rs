@@ -1,9 +1,10 @@
 //! The log of the process, as the configuration wants it.
 
 use gatewright_config::{LogConfig, LogFormat};
+use gatewright_control::error::with_causes;
 use gatewright_telemetry::{log, panics};
 
-use crate::failure::{Failure, with_causes};
+use crate::failure::Failure;
 
 /// Starts the log and says what the configuration had to warn about.
 pub(crate) fn start(config: &LogConfig, warnings: &[String]) -> Result<(), Failure> {

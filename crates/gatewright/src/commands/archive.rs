@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_config::{Environment, Exit, MasterKeySource};
+use gatewright_control::error::with_causes;
 use gatewright_model::time::{Clock, SystemClock, SystemEntropy};
 use gatewright_store::{ArchiveFacts, BackupOptions};
 use serde_json::json;
@@ -14,7 +15,7 @@ use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
 
 use crate::cli::ArchiveArgs;
 use crate::commands::session::configure;
-use crate::failure::{Failure, with_causes};
+use crate::failure::Failure;
 use crate::output;
 use crate::schema::{self, Upgrade};
 

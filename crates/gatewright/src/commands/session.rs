@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gatewright_config::{Environment, OutputFormat, StoreArgs, StoreConfig};
 use gatewright_control::Control;
 use gatewright_control::control::{Parts, PublicUrls};
+use gatewright_control::error::with_causes;
 use gatewright_control::fetch::Fetcher;
 use gatewright_coordination::notice::{Loudness, Notices};
 use gatewright_model::address::AddressPolicy;
@@ -15,7 +16,7 @@ use gatewright_model::time::{Clock, Entropy, SystemClock, SystemEntropy};
 use gatewright_store::Store;
 use tokio::runtime::Handle;
 
-use crate::failure::{Failure, with_causes};
+use crate::failure::Failure;
 use crate::log;
 use crate::schema::{self, Upgrade};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_config::Role;
+use gatewright_control::error::with_causes;
 use gatewright_coordination::limiter::{Limiter, LimiterSettings, Sources};
 use gatewright_gateway::metrics::Metrics;
 use gatewright_gateway::record::{BatchIds, Recorder};
@@ -15,7 +16,7 @@ use gatewright_gateway::sync::{Booted, ConfigSync, Ends};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::{Failure, with_causes};
+use crate::failure::Failure;
 use crate::serve::foundation::Foundation;
 use crate::serve::listeners::{in_use, refused};
 use crate::status::GatewayView;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use gatewright_config::{MailConfig, SmtpEncryption};
 use gatewright_control::Control;
+use gatewright_control::error::with_causes;
 use gatewright_worker::mail::Encryption;
 use gatewright_worker::{MailSettings, Mailer};
 
-use crate::failure::{Failure, with_causes};
+use crate::failure::Failure;
 use crate::serve::foundation::Foundation;
 
 /// Delivers mail in this process, where a server for it is named.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use gatewright_control::error::with_causes;
 use gatewright_coordination::authority::Authority;
 use gatewright_coordination::redis_authority::RedisAuthority;
 use gatewright_coordination::stored::StoredAuthority;
 
-use crate::failure::{Failure, with_causes};
+use crate::failure::Failure;
 use crate::serve::foundation::Foundation;
 use crate::wiring::counter_rows::CounterRows;
 

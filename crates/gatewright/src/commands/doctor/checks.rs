@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_config::{Config, DataDirLock, LockError, MasterKeySource, Role};
+use gatewright_control::error::with_causes;
 use gatewright_model::keys::MasterKey;
 use gatewright_model::time::{Clock, SystemClock, SystemEntropy};
 use gatewright_store::{Scope, Store};
 
 use crate::commands::doctor::Check;
 use crate::commands::session::matches_key;
-use crate::failure::{Failure, with_causes};
+use crate::failure::Failure;
 use crate::schema;
 
 /// A clock that differs by more makes expiries and limits differ between nodes.
