@@ -2,7 +2,7 @@
 //! `multipart/form-data` where a file comes along.
 
 use axum::extract::{FromRequest, Multipart, Request};
-use gatewright_webkit::body::{BodyLimit, read_form};
+use gatewright_webkit::body::{BodyLimit, read_form, too_large};
 use gatewright_webkit::problem::Problem;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -92,8 +92,9 @@ impl Fields {
             .copied()
             .unwrap_or_default();
         let request = request.map(|body| axum::body::Body::new(http_body_util::Limited::new(body, limit)));
-        let broken = |error: axum::extract::multipart::MultipartError| {
-            Problem::new(error.status(), "invalid_form", error.body_text())
+        let broken = |error: axum::extract::multipart::MultipartError| match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(BodyLimit(limit)),
+            status => Problem::new(status, "invalid_form", error.body_text()),
         };
         let mut parts = Multipart::from_request(request, state)
             .await

@@ -90,7 +90,9 @@ pub fn malformed(error: &serde_json::Error) -> Problem {
         .with("column", column)
 }
 
-fn too_large(limit: BodyLimit) -> Problem {
+/// The refusal of a body above the limit of its route.
+#[must_use]
+pub fn too_large(limit: BodyLimit) -> Problem {
     let detail = format!("the body must be at most {} bytes long", limit.0);
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).with("limit", limit.0)
 }
