@@ -57,6 +57,7 @@ struct Key {
     form: FormState,
     key: Credential,
     names: Names,
+    sees_calls: bool,
     may_change: bool,
 }
 
@@ -186,6 +187,7 @@ async fn show(
         .last_crumb(title);
     let refused = !form.is_ok();
     let template = Key {
+        sees_calls: visit.may(Permission::CallsRead),
         shell: if refused { shell.errors() } else { shell },
         form,
         may_change: caller.rights.anywhere(Permission::CredentialsWrite)

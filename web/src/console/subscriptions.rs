@@ -10,6 +10,7 @@ use gatewright_control::{Caller, IfMatch};
 use gatewright_model::consumer::{Subscription, SubscriptionState};
 use gatewright_model::id::SubscriptionId;
 use gatewright_model::invalid::Invalid;
+use gatewright_model::permission::Permission;
 use gatewright_model::plan::Plan;
 use gatewright_model::text::Remark;
 use gatewright_webkit::authorized::Authorized;
@@ -61,6 +62,7 @@ struct One {
     form: FormState,
     subscription: Subscription,
     names: Names,
+    sees_calls: bool,
     plan: Option<Plan>,
     may_suspend: bool,
     may_resume: bool,
@@ -195,11 +197,10 @@ async fn show(
         .crumb("Subscriptions", PATH)
         .last_crumb(title);
     let refused = !form.is_ok();
-    let manages = caller
-        .rights
-        .anywhere(gatewright_model::permission::Permission::SubscriptionsManage);
+    let manages = caller.rights.anywhere(Permission::SubscriptionsManage);
     let state = subscription.state;
     let template = One {
+        sees_calls: visit.may(Permission::CallsRead),
         shell: if refused { shell.errors() } else { shell },
         form: if refused {
             form
