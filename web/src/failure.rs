@@ -1,7 +1,7 @@
 //! What a person sees when a request is refused or fails: what happened, the
 //! id to quote, and one next step. These pages need neither store nor session.
 
-use std::sync::Arc;
+pub(crate) mod early;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,6 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::assets::Assets;
 use crate::page::Page;
 use crate::shell::Shell;
 use crate::visit::Visit;
@@ -59,14 +58,11 @@ pub(crate) fn present(visit: &Visit, method: &Method, problem: &Problem) -> Resp
     }
     let words = words(problem.status());
     let body = problem.to_json(None);
-    let detail = body
-        .get("detail")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or("");
+    let detail = detail_of(problem);
     if visit.is_fragment() {
         let fragment = FailureFragment {
             heading: words.0,
-            detail,
+            detail: &detail,
             request_id: visit.request_id(),
         };
         return finish(Page::html(&fragment), problem);
@@ -75,7 +71,7 @@ pub(crate) fn present(visit: &Visit, method: &Method, problem: &Problem) -> Resp
         shell: visit.shell(words.0),
         status: problem.status().as_u16(),
         heading: words.0,
-        detail,
+        detail: &detail,
         advice: words.1,
         permission: body
             .get("permission")
@@ -85,31 +81,6 @@ pub(crate) fn present(visit: &Visit, method: &Method, problem: &Problem) -> Resp
         back: visit.referer_path().filter(|_| method != Method::GET),
         successor: successor(visit, &body),
         sign_in: visit.session().is_none(),
-    };
-    finish(Page::html(&page), problem)
-}
-
-/// The page for a failure before the tenant is known.
-pub(crate) fn without_visit(assets: &Arc<Assets>, problem: &Problem) -> Response {
-    let words = words(problem.status());
-    if let Some(cause) = problem.cause() {
-        tracing::error!(error = cause, "a page failed on our side");
-    }
-    let body = problem.to_json(None);
-    let page = FailurePage {
-        shell: Shell::bare(Arc::clone(assets), words.0.to_owned()),
-        status: problem.status().as_u16(),
-        heading: words.0,
-        detail: body
-            .get("detail")
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or(""),
-        advice: words.1,
-        permission: None,
-        request_id: None,
-        back: None,
-        successor: None,
-        sign_in: false,
     };
     finish(Page::html(&page), problem)
 }
@@ -164,6 +135,19 @@ fn finish(page: Result<Page, Problem>, problem: &Problem) -> Response {
     }
 }
 
+/// The detail of a problem as a sentence.
+fn detail_of(problem: &Problem) -> String {
+    let body = problem.to_json(None);
+    let text = body
+        .get("detail")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("");
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.ends_with(['.', '?', ':']) { "" } else { "." };
+    [&first, chars.as_str(), end].concat()
+}
+
 fn successor(visit: &Visit, body: &serde_json::Value) -> Option<Successor> {
     let next = body.get("successor")?;
     let api = next.get("api")?.as_str()?;
@@ -203,7 +187,7 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
         429 => ("That was too often", "Wait a moment, then try again."),
         503 => (
             "This is not available right now",
-            "Nothing was changed. Try again in a few seconds; calls through the gateway go on.",
+            "Try again in a few seconds; calls through the gateway go on.",
         ),
         _ => (
             "Something went wrong on our side",

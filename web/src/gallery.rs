@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn components_keep_to_the_content_policy() {
-        let shell = Shell::bare(Arc::new(Assets::load()), "Gallery".to_owned());
+        let shell = Shell::bare(Arc::new(Assets::load()), "Gallery".to_owned(), "");
         let text = Gallery::new(shell).render().unwrap();
         for banned in [" style=", "javascript:", "<style", " onclick", " hx-on", "js:"] {
             assert!(!text.contains(banned), "{banned}");

@@ -16,9 +16,10 @@ use tower_http::compression::CompressionLayer;
 
 use crate::app::{App, WebSettings};
 use crate::assets::Assets;
+use crate::failure::early::{self, Stranger};
 use crate::pages::Pages;
 use crate::visit::receive;
-use crate::{account, assets, console, failure, gallery, portal, security};
+use crate::{account, assets, console, gallery, portal, security};
 
 /// The portal and the console as a router.
 pub fn router(control: Control, settings: WebSettings) -> Router {
@@ -48,18 +49,19 @@ pub fn router(control: Control, settings: WebSettings) -> Router {
 /// What the listener of the pages answers until the store has been reached.
 pub fn before_the_store() -> Router {
     let assets = Arc::new(Assets::load());
-    Router::new().fallback(move |request: Request| {
+    let pages = Router::new().fallback(move |request: Request| {
         let assets = Arc::clone(&assets);
         async move {
             let mut response = if request.uri().path().starts_with(assets::PREFIX) {
                 assets.answer(request.uri().path(), request.headers())
             } else {
-                failure::without_visit(&assets, &Problem::unavailable())
+                early::without_visit(&assets, &Stranger::of(&request), &Problem::unavailable())
             };
             security::harden(response.headers_mut(), false);
             response
         }
-    })
+    });
+    pages.layer(from_fn_with_state(WebSettings::default().request_ids, identify))
 }
 
 /// Every route with the one who may see it, in the order of the lists.

@@ -125,12 +125,12 @@ impl Shell {
     }
 
     /// The shell of a page that is shown before anything is known: the store is away.
-    pub(crate) fn bare(assets: Arc<Assets>, title: String) -> Self {
+    pub(crate) fn bare(assets: Arc<Assets>, title: String, theme: &'static str) -> Self {
         Self {
             title,
             error: false,
             base: String::new(),
-            theme: "",
+            theme,
             density: "",
             area: Area::Portal,
             nav: Vec::new(),
@@ -175,6 +175,11 @@ impl Shell {
     pub(crate) fn searched(mut self, query: impl Into<String>) -> Self {
         self.query = query.into();
         self
+    }
+
+    /// Whether the page belongs to the console and its first page is open to the visitor.
+    pub(crate) fn opens_console(&self) -> bool {
+        self.is_console() && self.person.as_ref().is_some_and(|person| person.console)
     }
 
     /// Whether the page belongs to the console.

@@ -21,6 +21,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::app::App;
+use crate::failure::early::{self, Stranger};
 use crate::page::Page;
 use crate::shell::Shell;
 use crate::{assets, cookies, failure, security, tenant_path};
@@ -187,13 +188,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
 /// where unsafe requests come from, and turns refusals into pages.
 pub(crate) async fn receive(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let stranger = Stranger::of(&request);
     let secure = app.secure();
     let mut response = if request.uri().path().starts_with(assets::PREFIX) {
         app.assets.answer(request.uri().path(), request.headers())
     } else {
         match arrive(&app, &mut request).await {
             Ok(visit) => enter(&visit, request, next).await,
-            Err(problem) => failure::without_visit(&app.assets, &problem),
+            Err(problem) => early::without_visit(&app.assets, &stranger, &problem),
         }
     };
     security::harden(response.headers_mut(), secure);
@@ -279,13 +281,10 @@ async fn arrive(app: &App, request: &mut Request) -> Result<Visit, Problem> {
         session,
         session_cookie,
         secret,
-        theme: one_of(
-            cookies::read(headers, cookies::THEME).as_deref(),
-            &["light", "dark"],
-        ),
+        theme: theme_of(cookies::read(headers, cookies::THEME).as_deref()),
         density: one_of(cookies::read(headers, cookies::DENSITY).as_deref(), &["compact"]),
         toast: cookies::read_toast(headers),
-        fragment: is_true(headers, &HX_REQUEST) && !is_true(headers, &HX_HISTORY),
+        fragment: is_fragment(headers),
         request_id,
         referer_path: referer_path(headers, app),
     }));
@@ -308,6 +307,16 @@ fn within(original: &Uri, path: &str) -> Result<Uri, Problem> {
 fn host_of(headers: &HeaderMap) -> Option<&str> {
     let host = headers.get(HOST)?.to_str().ok()?;
     Some(host.rsplit_once(':').map_or(host, |(name, _)| name))
+}
+
+/// Whether only a part of a page is wanted.
+pub(crate) fn is_fragment(headers: &HeaderMap) -> bool {
+    is_true(headers, &HX_REQUEST) && !is_true(headers, &HX_HISTORY)
+}
+
+/// The colours that a cookie chooses; empty for the system's.
+pub(crate) fn theme_of(cookie: Option<&str>) -> &'static str {
+    one_of(cookie, &["light", "dark"])
 }
 
 fn is_true(headers: &HeaderMap, name: &HeaderName) -> bool {
