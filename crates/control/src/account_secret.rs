@@ -28,18 +28,24 @@ impl Purpose {
 }
 
 impl Control {
-    /// Makes a secret.
-    pub(crate) fn new_secret(&self) -> SecretText {
+    /// Makes a secret, and its stored form.
+    pub(crate) fn new_secret(&self, purpose: Purpose) -> (SecretText, SecretHash) {
         let mut random = [0; LENGTH / 2];
         self.parts.entropy.fill(&mut random);
-        SecretText::new(hex::encode(random))
+        let secret = SecretText::new(hex::encode(random));
+        let hash = self.stored_form(purpose, secret.expose());
+        (secret, hash)
     }
 
     /// The stored form of a presented secret; `None` for what cannot be one.
     pub(crate) fn secret_hash(&self, purpose: Purpose, secret: &SecretText) -> Option<SecretHash> {
         let text = secret.expose();
         let well_formed = text.len() == LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        well_formed.then(|| self.hasher.hash(&[purpose.label(), text].concat()))
+        well_formed.then(|| self.stored_form(purpose, text))
+    }
+
+    fn stored_form(&self, purpose: Purpose, text: &str) -> SecretHash {
+        self.hasher.hash(&[purpose.label(), text].concat())
     }
 
     /// A key under which is kept how often something was tried.

@@ -7,6 +7,7 @@
 //! Nothing here tells a stranger whether an address has an account, except a
 //! sign-up that is open to everybody and has no mail to answer by.
 
+mod address;
 mod cleanup;
 mod invitations;
 mod links;

@@ -7,8 +7,7 @@ pub(crate) mod letters;
 
 use gatewright_model::id::{OutboxId, TenantId};
 use gatewright_model::text::Email;
-use gatewright_model::time::Timestamp;
-use gatewright_store::{OutboxEntry, OutboxMessage};
+use gatewright_store::{OutboxEntry, OutboxMessage, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -60,25 +59,23 @@ impl Control {
         serde_json::from_slice(&plain).map_err(|_| damaged("cannot be read"))
     }
 
-    pub(crate) fn sealed_letter(
-        &self,
-        tenant: TenantId,
-        letter: &Letter,
-        at: Timestamp,
-    ) -> Result<OutboxEntry> {
+    /// Puts a letter into the outbox, to be delivered once the transaction stands.
+    pub(crate) fn post(&self, tx: &mut Tx, tenant: TenantId, letter: &Letter) -> Result<()> {
+        let at = self.now();
         let id = self.new_id(at);
         let plain = serde_json::to_vec(letter).map_err(|error| Error::Internal(error.to_string()))?;
         let sealed = self
             .parts
             .master_key
             .seal(&place(tenant, id), &plain, self.parts.entropy.as_ref());
-        Ok(OutboxEntry {
+        tx.outbox(OutboxEntry {
             id,
             tenant_id: tenant,
             topic: MAIL.to_owned(),
             payload: json!({ "sealed": hex::encode(sealed) }),
             created_at: at,
-        })
+        });
+        Ok(())
     }
 }
 

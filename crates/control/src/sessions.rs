@@ -5,6 +5,7 @@
 //! was ended, or whose owner was suspended or chose another password, is dead
 //! at once on every node.
 
+mod kept_form;
 mod sign_in;
 
 use std::net::IpAddr;
@@ -27,6 +28,8 @@ use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::tokens::rights_of;
+
+pub use kept_form::KeptForm;
 
 /// A session that was not used for so long ends.
 const IDLE: Duration = Duration::from_secs(12 * 3_600);
@@ -149,11 +152,10 @@ impl Control {
         client: &Client,
     ) -> Result<Opened> {
         let now = self.now();
-        let secret = self.new_secret();
-        let hash = self.secret_hash(Purpose::Session, &secret);
+        let (secret, hash) = self.new_secret(Purpose::Session);
         let session = Session {
             id: self.new_id(now),
-            hash: hash.ok_or_else(|| Error::Internal("a new secret is malformed".to_owned()))?,
+            hash,
             tenant_id: tenant.id,
             user_id: user.id,
             auth_epoch: user.auth_epoch,

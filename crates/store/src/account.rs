@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use gatewright_model::account::{AccountLink, LinkPurpose, SignUp, SignUpState};
-use gatewright_model::id::{EntityId, SignUpId};
+use gatewright_model::id::{EntityId, SignUpId, UserId};
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::secret::SecretHash;
 use gatewright_model::text::Email;
@@ -191,6 +191,14 @@ impl AccountLinks<'_> {
     pub async fn delete_of(self, email: &Email, purposes: &[LinkPurpose]) -> Result<u64, StoreError> {
         let theirs = is("email", email).and(is_in("purpose", purposes));
         self.0.delete::<AccountLink>(theirs).await
+    }
+
+    /// Makes every link to an account worthless.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_of_user(self, user: UserId) -> Result<u64, StoreError> {
+        self.0.delete::<AccountLink>(is("user_id", &user)).await
     }
 
     /// Removes links that ended before `now`.

@@ -5,20 +5,21 @@ use gatewright_model::id::UserId;
 use gatewright_model::permission::Permission;
 use gatewright_model::secret::SecretText;
 use gatewright_model::tenancy::{Tenant, User, UserState};
-use gatewright_model::text::Name;
+use gatewright_model::text::{Email, Name};
 use gatewright_store::{Scope, Tx};
 use serde_json::json;
 
-use crate::accounts::links::{self, NewLink, Subject};
-use crate::accounts::{Accounts, SentLink, people};
+use crate::accounts::{Accounts, SentLink, links, people};
 use crate::audit_entry::entry;
 use crate::caller::Caller;
-use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::mail::letters;
+use crate::mail::{Letter, letters};
 use crate::passwords::Password;
 use crate::sessions::{Client, Opened};
 use crate::{tenants, users};
+
+/// Writes the letter with a link.
+type Writing = fn(&Tenant, Email, &SecretText) -> Letter;
 
 impl Accounts<'_> {
     /// Invites somebody who was added without a password. An earlier invitation stops working.
@@ -27,28 +28,41 @@ impl Accounts<'_> {
     /// [`Error::Guard`] `has_password`, `suspended`; [`Error::NotFound`];
     /// [`Error::Forbidden`], also for somebody who may do more than the caller.
     pub async fn invite(&self, caller: &Caller, user: UserId) -> Result<SentLink> {
-        let control = self.0;
-        let now = control.now();
-        let mut tx = control.begin(caller).await?;
+        let mut tx = self.0.begin(caller).await?;
         let user = below(&mut tx, caller, user).await?;
         if tx.users().password_hash(user.id).await?.is_some() {
             let rule = "this person has a password already: make a link to a new one instead";
             return Err(Error::guard("has_password", rule));
         }
+        self.hand_link_over(tx, caller, user, LinkPurpose::Invite, letters::invite)
+            .await
+    }
+
+    /// Makes a link to somebody's account and hands it over.
+    pub(crate) async fn hand_link_over(
+        &self,
+        mut tx: Tx,
+        caller: &Caller,
+        user: User,
+        purpose: LinkPurpose,
+        letter: Writing,
+    ) -> Result<SentLink> {
+        let control = self.0;
         let tenant = tenants::own(&mut tx, caller).await?;
-        let link = new_link(control, &mut tx, caller, &tenant, &user).await?;
-        let expires_at = link.expires_at;
+        let to = user.email.clone();
+        let link = links::make_for(control, &mut tx, caller, &tenant, purpose, &user, to).await?;
         let sent = if control.sends_mail {
-            let letter = letters::invite(&tenant, user.email, &link.url);
-            tx.outbox(control.sealed_letter(tenant.id, &letter, now)?);
-            SentLink::Mailed { expires_at }
+            control.post(&mut tx, tenant.id, &letter(&tenant, user.email, &link.url))?;
+            SentLink::Mailed {
+                expires_at: link.expires_at,
+            }
         } else {
             SentLink::Shown {
                 link: link.url,
-                expires_at,
+                expires_at: link.expires_at,
             }
         };
-        control.commit(tx, now).await?;
+        control.commit(tx, control.now()).await?;
         Ok(sent)
     }
 
@@ -110,31 +124,4 @@ pub(crate) async fn below(tx: &mut Tx, caller: &Caller, user: UserId) -> Result<
         return Err(Error::guard("suspended", rule));
     }
     Ok(user)
-}
-
-/// Makes the link of an invitation.
-pub(crate) async fn new_link(
-    control: &Control,
-    tx: &mut Tx,
-    caller: &Caller,
-    tenant: &Tenant,
-    user: &User,
-) -> Result<NewLink> {
-    let subject = Subject {
-        user: Some(user.id),
-        email: user.email.clone(),
-        name: Some(user.name.clone()),
-    };
-    let lasts = links::lasts_by_mail(LinkPurpose::Invite);
-    let link = links::make(control, tx, tenant, LinkPurpose::Invite, subject, lasts).await?;
-    let details = json!({ "email": user.email, "expires_at": link.expires_at });
-    tx.audit(entry(
-        caller,
-        control.now(),
-        "user.invite",
-        "user",
-        user.id,
-        details,
-    ));
-    Ok(link)
 }

@@ -5,13 +5,16 @@ use std::time::Duration;
 use gatewright_model::account::{AccountLink, LinkPurpose};
 use gatewright_model::id::UserId;
 use gatewright_model::secret::SecretText;
-use gatewright_model::tenancy::Tenant;
+use gatewright_model::tenancy::{Tenant, User};
 use gatewright_model::text::{Email, Name};
 use gatewright_model::time::Timestamp;
 use gatewright_store::{Scope, Tx};
+use serde_json::json;
 
 use crate::account_secret::Purpose;
 use crate::accounts::Accounts;
+use crate::audit_entry::entry;
+use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 
@@ -22,6 +25,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// What a page may show of a link that still works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkView {
+    /// The account it is about; `None` when there is none yet.
+    pub user: Option<UserId>,
     /// The address it is about.
     pub email: Email,
     /// How the person is called so far.
@@ -60,6 +65,7 @@ impl Accounts<'_> {
         let mut tx = self.0.parts.store.read(Scope::Tenant(tenant.id)).await?;
         let link = find(self.0, &mut tx, purpose, secret).await?;
         Ok(link.map(|link| LinkView {
+            user: link.user_id,
             email: link.email,
             name: link.name,
             expires_at: link.expires_at,
@@ -77,11 +83,10 @@ pub(crate) async fn make(
     lasts: Duration,
 ) -> Result<NewLink> {
     let now = control.now();
-    let secret = control.new_secret();
-    let hash = control.secret_hash(Purpose::Link, &secret);
+    let (secret, hash) = control.new_secret(Purpose::Link);
     tx.account_links().delete_of(&subject.email, &[purpose]).await?;
     let link = AccountLink {
-        hash: hash.ok_or_else(|| Error::Internal("a new secret is malformed".to_owned()))?,
+        hash,
         tenant_id: tenant.id,
         purpose,
         user_id: subject.user,
@@ -96,6 +101,38 @@ pub(crate) async fn make(
         url: SecretText::new(control.page_address(tenant, &path)),
         expires_at: link.expires_at,
     })
+}
+
+/// Makes the link of somebody's account that goes to this address, and notes it
+/// in the audit trail.
+pub(crate) async fn make_for(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    tenant: &Tenant,
+    purpose: LinkPurpose,
+    user: &User,
+    to: Email,
+) -> Result<NewLink> {
+    let subject = Subject {
+        user: Some(user.id),
+        email: to.clone(),
+        name: Some(user.name.clone()),
+    };
+    let lasts = if control.sends_mail {
+        lasts_by_mail(purpose)
+    } else {
+        lasts_by_hand(purpose)
+    };
+    let link = make(control, tx, tenant, purpose, subject, lasts).await?;
+    let action = match purpose {
+        LinkPurpose::Invite => "user.invite",
+        LinkPurpose::Reset => "user.reset_link",
+        LinkPurpose::Verify => "user.ask_email",
+    };
+    let details = json!({ "email": to, "expires_at": link.expires_at });
+    tx.audit(entry(caller, control.now(), action, "user", user.id, details));
+    Ok(link)
 }
 
 /// Uses a link up.
@@ -148,7 +185,7 @@ pub(crate) const fn lasts_by_mail(purpose: LinkPurpose) -> Duration {
 }
 
 /// How long a link lasts that an administrator hands over by hand.
-pub(crate) const fn lasts_by_hand(purpose: LinkPurpose) -> Duration {
+const fn lasts_by_hand(purpose: LinkPurpose) -> Duration {
     match purpose {
         LinkPurpose::Invite => INVITED_FOR,
         LinkPurpose::Verify | LinkPurpose::Reset => DAY,

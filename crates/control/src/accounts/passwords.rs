@@ -8,8 +8,7 @@ use gatewright_model::text::Email;
 use gatewright_store::{Scope, Tx};
 use serde_json::json;
 
-use crate::accounts::links::{self, NewLink, Subject};
-use crate::accounts::{Accounts, SentLink, invitations, people};
+use crate::accounts::{Accounts, SentLink, invitations, links, people};
 use crate::audit_entry::entry;
 use crate::caller::Caller;
 use crate::control::Control;
@@ -41,14 +40,20 @@ impl Accounts<'_> {
             return Ok(());
         };
         let caller = people::at_portal(tenant, None, client);
-        let letter = if tx.users().password_hash(user.id).await?.is_some() {
-            let link = new_link(control, &mut tx, &caller, tenant, &user).await?;
+        let has_password = tx.users().password_hash(user.id).await?.is_some();
+        let purpose = if has_password {
+            LinkPurpose::Reset
+        } else {
+            LinkPurpose::Invite
+        };
+        let to = email.clone();
+        let link = links::make_for(control, &mut tx, &caller, tenant, purpose, &user, to).await?;
+        let letter = if has_password {
             letters::reset(tenant, email, &link.url)
         } else {
-            let link = invitations::new_link(control, &mut tx, &caller, tenant, &user).await?;
             letters::invite(tenant, email, &link.url)
         };
-        tx.outbox(control.sealed_letter(tenant.id, &letter, now)?);
+        control.post(&mut tx, tenant.id, &letter)?;
         control.commit(tx, now).await
     }
 
@@ -59,9 +64,7 @@ impl Accounts<'_> {
     /// [`Error::NotFound`]; [`Error::Forbidden`], also for somebody who may do
     /// more than the caller.
     pub async fn reset_link(&self, caller: &Caller, user: UserId) -> Result<SentLink> {
-        let control = self.0;
-        let now = control.now();
-        let mut tx = control.begin(caller).await?;
+        let mut tx = self.0.begin(caller).await?;
         let user = invitations::below(&mut tx, caller, user).await?;
         if caller.user_id == Some(user.id) {
             let rule = "your own password is changed in your settings, with the old one";
@@ -71,21 +74,8 @@ impl Accounts<'_> {
             let rule = "this person has no password yet: invite them instead";
             return Err(Error::guard("no_password", rule));
         }
-        let tenant = tenants::own(&mut tx, caller).await?;
-        let link = new_link(control, &mut tx, caller, &tenant, &user).await?;
-        let expires_at = link.expires_at;
-        let sent = if control.sends_mail {
-            let letter = letters::reset(&tenant, user.email, &link.url);
-            tx.outbox(control.sealed_letter(tenant.id, &letter, now)?);
-            SentLink::Mailed { expires_at }
-        } else {
-            SentLink::Shown {
-                link: link.url,
-                expires_at,
-            }
-        };
-        control.commit(tx, now).await?;
-        Ok(sent)
+        self.hand_link_over(tx, caller, user, LinkPurpose::Reset, letters::reset)
+            .await
     }
 
     /// Chooses a new password by a link. Every session ends, every other link stops working.
@@ -132,6 +122,33 @@ impl Accounts<'_> {
         new: Password,
     ) -> Result<()> {
         let control = self.0;
+        let user = self.confirm_password(caller, old).await?;
+        let hash = control.hash_password(new).await?;
+        let now = control.now();
+        let mut tx = control.begin(caller).await?;
+        let tenant = tenants::own(&mut tx, caller).await?;
+        // Whoever changed it meanwhile knew the old one too, and is the later one to know.
+        let unchanged = tx.users().find(user.id).await?;
+        let unchanged = unchanged.filter(|found| found.auth_epoch == user.auth_epoch);
+        let user = unchanged.ok_or(Error::Stale)?;
+        set(control, &mut tx, &tenant, &user, &hash, current).await?;
+        tx.audit(entry(
+            caller,
+            now,
+            "user.password_change",
+            "user",
+            user.id,
+            json!({}),
+        ));
+        control.commit(tx, now).await
+    }
+
+    /// Whose account it is, once they have typed its password again.
+    ///
+    /// # Errors
+    /// [`Error::Guard`] `wrong_password`, `too_many_attempts`, `too_busy`, `no_user`.
+    pub async fn confirm_password(&self, caller: &Caller, password: SecretText) -> Result<User> {
+        let control = self.0;
         let no_user = || Error::guard("no_user", "a password belongs to a person of this tenant");
         let id = caller.author().ok_or_else(no_user)?;
         let turn = control.password_turn()?;
@@ -141,21 +158,11 @@ impl Accounts<'_> {
         drop(tx);
         let tried = control.trying_account(caller.tenant_id, user.email.as_str());
         let admitted = control.admit(vec![tried]).await?;
-        if !control.password_matches(turn, old, stored).await? {
+        if !control.password_matches(turn, password, stored).await? {
             return Err(Error::guard("wrong_password", "the current password is wrong"));
         }
         control.succeeded(admitted).await?;
-        let hash = control.hash_password(new).await?;
-        let now = control.now();
-        let mut tx = control.begin(caller).await?;
-        let tenant = tenants::own(&mut tx, caller).await?;
-        // Whoever changed it meanwhile knew the old one too, and is the later one to know.
-        let unchanged = tx.users().find(id).await?;
-        let unchanged = unchanged.filter(|found| found.auth_epoch == user.auth_epoch);
-        let user = unchanged.ok_or(Error::Stale)?;
-        set(control, &mut tx, &tenant, &user, &hash, current).await?;
-        tx.audit(entry(caller, now, "user.password_change", "user", id, json!({})));
-        control.commit(tx, now).await
+        Ok(user)
     }
 }
 
@@ -174,43 +181,11 @@ async fn set(
     if let Some(session) = keep {
         tx.sessions().set_epoch(session, user.auth_epoch + 1).await?;
     }
-    tx.account_links()
-        .delete_of(&user.email, &[LinkPurpose::Reset, LinkPurpose::Invite])
-        .await?;
+    tx.account_links().delete_of_user(user.id).await?;
     if control.sends_mail {
         let forgot = control.page_address(tenant, "/forgot");
         let letter = letters::password_changed(tenant, user.email.clone(), &forgot);
-        tx.outbox(control.sealed_letter(tenant.id, &letter, control.now())?);
+        control.post(tx, tenant.id, &letter)?;
     }
     Ok(())
-}
-
-async fn new_link(
-    control: &Control,
-    tx: &mut Tx,
-    caller: &Caller,
-    tenant: &Tenant,
-    user: &User,
-) -> Result<NewLink> {
-    let subject = Subject {
-        user: Some(user.id),
-        email: user.email.clone(),
-        name: Some(user.name.clone()),
-    };
-    let lasts = if control.sends_mail {
-        links::lasts_by_mail(LinkPurpose::Reset)
-    } else {
-        links::lasts_by_hand(LinkPurpose::Reset)
-    };
-    let link = links::make(control, tx, tenant, LinkPurpose::Reset, subject, lasts).await?;
-    let details = json!({ "expires_at": link.expires_at });
-    tx.audit(entry(
-        caller,
-        control.now(),
-        "user.reset_link",
-        "user",
-        user.id,
-        details,
-    ));
-    Ok(link)
 }

@@ -47,15 +47,10 @@ impl Setup<'_> {
         if self.0.has_admin().await? {
             return Ok(None);
         }
-        let secret = self.0.new_secret();
+        let (secret, hash) = self.0.new_secret(Purpose::Setup);
         let now = self.0.now();
         let mut tx = self.0.parts.store.begin(Scope::System).await?;
-        tx.meta()
-            .set(
-                MetaKey::SetupSecret,
-                &self.stored_form(&secret).unwrap_or_default(),
-            )
-            .await?;
+        tx.meta().set(MetaKey::SetupSecret, &hex::encode(hash.0)).await?;
         self.0.commit(tx, now).await?;
         let portal = &self.0.urls().portal;
         let link = [portal, "/setup?secret=", secret.expose()].concat();

@@ -13,7 +13,7 @@ use gatewright_model::secret::SecretText;
 use gatewright_model::state::{IllegalTransition, Word};
 use gatewright_model::tenancy::{SignUpMode, Tenant, UserState};
 use gatewright_model::text::{Email, Name};
-use gatewright_store::{Scope, Tx};
+use gatewright_store::{Scope, Tx, Wanted};
 use serde_json::json;
 
 use crate::accounts::links::{self, Subject};
@@ -26,6 +26,9 @@ use crate::mail::letters;
 use crate::passwords::Password;
 use crate::sessions::{Client, Opened};
 use crate::tenants;
+
+/// As many administrators are mailed about one request.
+const MOST_TOLD: usize = 20;
 
 /// What somebody types who wants an account.
 #[derive(Debug, Clone)]
@@ -104,7 +107,9 @@ impl Accounts<'_> {
     ) -> Result<SignedUp> {
         refuse_when_off(tenant)?;
         let control = self.0;
-        if self.link(tenant, LinkPurpose::Verify, secret).await?.is_none() {
+        // The same kind of link confirms the new address of an account.
+        let link = self.link(tenant, LinkPurpose::Verify, secret).await?;
+        if link.is_none_or(|link| link.user.is_some()) {
             return Err(links::invalid());
         }
         let hash = control.hash_password(password).await?;
@@ -189,7 +194,7 @@ impl Accounts<'_> {
             let tenant = tenants::own(&mut tx, caller).await?;
             let sign_in = control.page_address(&tenant, "/sign-in");
             let letter = letters::approved(&tenant, user.email, &sign_in);
-            tx.outbox(control.sealed_letter(tenant.id, &letter, now)?);
+            control.post(&mut tx, tenant.id, &letter)?;
         }
         control.commit(tx, now).await?;
         Ok(sign_up)
@@ -217,7 +222,7 @@ impl Accounts<'_> {
         if control.sends_mail && sign_up.email_verified {
             let tenant = tenants::own(&mut tx, caller).await?;
             let letter = letters::rejected(&tenant, sign_up.email.clone());
-            tx.outbox(control.sealed_letter(tenant.id, &letter, now)?);
+            control.post(&mut tx, tenant.id, &letter)?;
         }
         control.commit(tx, now).await?;
         Ok(sign_up)
@@ -231,7 +236,8 @@ impl Accounts<'_> {
             Some(user) if user.state == UserState::Suspended => return Ok(()),
             Some(user) if tx.users().password_hash(user.id).await?.is_none() => {
                 let caller = people::at_portal(tenant, None, client);
-                let link = super::invitations::new_link(control, &mut tx, &caller, tenant, &user).await?;
+                let (purpose, to) = (LinkPurpose::Invite, email.clone());
+                let link = links::make_for(control, &mut tx, &caller, tenant, purpose, &user, to).await?;
                 letters::invite(tenant, email, &link.url)
             }
             Some(_) => {
@@ -250,7 +256,7 @@ impl Accounts<'_> {
                 letters::verify(tenant, email, &made.await?.url)
             }
         };
-        tx.outbox(control.sealed_letter(tenant.id, &letter, now)?);
+        control.post(&mut tx, tenant.id, &letter)?;
         control.commit(tx, now).await
     }
 
@@ -298,9 +304,28 @@ impl Accounts<'_> {
                 sign_up.id,
                 details,
             ));
+            tell_administrators(control, tx, tenant).await?;
         }
         Ok(SignedUp::Waiting)
     }
+}
+
+/// Mails those who decide about accounts.
+async fn tell_administrators(control: &Control, tx: &mut Tx, tenant: &Tenant) -> Result<()> {
+    if !control.sends_mail {
+        return Ok(());
+    }
+    let people = control.page_address(tenant, "/console/users");
+    let owners = Wanted {
+        users: tx.memberships().active_owners().await?,
+        ..Wanted::default()
+    };
+    let owners = tx.names().of(&owners).await?.users;
+    for (_, address) in owners.into_values().take(MOST_TOLD) {
+        let letter = letters::sign_up_waits(tenant, address, &people);
+        control.post(tx, tenant.id, &letter)?;
+    }
+    Ok(())
 }
 
 /// A wish for an account that has everything an account needs.

@@ -1,5 +1,6 @@
 //! Accounts from outside, over a real store and a clock that is turned by hand.
 
+mod address;
 mod links;
 mod sessions;
 mod sign_ups;

@@ -93,6 +93,71 @@ pub(crate) fn password_changed(tenant: &Tenant, to: Email, forgot: &str) -> Lett
     )
 }
 
+/// Asks who wants another address to show that it is theirs.
+pub(crate) fn confirm_address(tenant: &Tenant, to: Email, link: &SecretText) -> Letter {
+    letter(
+        to,
+        format!("Confirm your new address for {}", tenant.name),
+        &[
+            &format!(
+                "Somebody asked to use this address for their account at {}.",
+                tenant.name
+            ),
+            "Open this link to confirm it:",
+            link.expose(),
+            "The link works once, within 24 hours.",
+            UNASKED,
+        ],
+    )
+}
+
+/// Tells the old address that there may soon be another one, in case it was not them.
+pub(crate) fn address_asked(tenant: &Tenant, to: Email, settings: &str) -> Letter {
+    letter(
+        to,
+        format!("Another address for your account at {}", tenant.name),
+        &[
+            &format!(
+                "Somebody who is signed in to your account at {} asked for another address. It changes once the new address is confirmed.",
+                tenant.name
+            ),
+            "If that was not you, change your password now, which stops it, and tell your administrator:",
+            settings,
+        ],
+    )
+}
+
+/// Tells both addresses that the account has another one.
+pub(crate) fn address_changed(tenant: &Tenant, to: Email) -> Letter {
+    letter(
+        to,
+        format!("The address of your account at {} was changed", tenant.name),
+        &[
+            &format!(
+                "Your account at {} has another address now. It is the one to sign in with, and mail goes there.",
+                tenant.name
+            ),
+            "If that was not you, tell your administrator at once.",
+        ],
+    )
+}
+
+/// Tells an administrator that somebody waits for an account.
+pub(crate) fn sign_up_waits(tenant: &Tenant, to: Email, people: &str) -> Letter {
+    letter(
+        to,
+        format!("Somebody waits for an account at {}", tenant.name),
+        &[
+            &format!(
+                "Somebody confirmed their address and asks for an account at {}.",
+                tenant.name
+            ),
+            "Look at the request and decide it here:",
+            people,
+        ],
+    )
+}
+
 /// Tells somebody that the account is there.
 pub(crate) fn approved(tenant: &Tenant, to: Email, sign_in: &str) -> Letter {
     letter(

@@ -111,6 +111,42 @@ async fn with_mail_the_address_is_confirmed_first() {
 }
 
 #[tokio::test]
+async fn administrators_are_mailed_about_who_waits() {
+    let world = World::with_mail().await;
+    world.add_user("ed@example.com", Some(OTHER)).await;
+    let accounts = world.control.accounts();
+    let client = Client::default();
+    accounts.sign_up(&world.tenant, bo(None), &client).await.unwrap();
+    let link = secret_in(&world.letters().await[0].text, "/verify/");
+    let done = accounts
+        .finish_sign_up(&world.tenant, &link, password(OTHER), &client)
+        .await;
+    assert!(matches!(done.unwrap(), SignedUp::Waiting));
+    let letters = world.letters().await;
+    let [letter] = letters.as_slice() else {
+        panic!("one letter, to the owner alone: {letters:?}")
+    };
+    assert_eq!(letter.to, email(ADMIN));
+    assert!(
+        letter.text.contains("http://portal.test/console/users"),
+        "{}",
+        letter.text
+    );
+    assert!(
+        !letter.text.contains("Bo Lee") && !letter.text.contains("bo@example.com"),
+        "a stranger's words are not mailed on"
+    );
+    // Who waits already asks again: nobody is told twice.
+    accounts.sign_up(&world.tenant, bo(None), &client).await.unwrap();
+    let link = secret_in(&world.letters().await[0].text, "/verify/");
+    accounts
+        .finish_sign_up(&world.tenant, &link, password(OTHER), &client)
+        .await
+        .unwrap();
+    assert_eq!(world.letters().await, []);
+}
+
+#[tokio::test]
 async fn each_change_leaves_a_trace() {
     let world = World::with_admin().await;
     let accounts = world.control.accounts();
