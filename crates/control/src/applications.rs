@@ -155,6 +155,10 @@ impl Applications<'_> {
         let mut application = find(&mut tx, caller, application, Permission::ApplicationsWrite).await?;
         if_match.check(application.row_version)?;
         let before = application.state;
+        // A suspension is the tenant's: who suffers from it does not lift it, nor end it by archiving.
+        if verb == ApplicationVerb::Suspend || before == ApplicationState::Suspended {
+            caller.require(Permission::TenantWrite)?;
+        }
         application.state = before.after(verb)?;
         if before == ApplicationState::Archived
             && application

@@ -6,7 +6,7 @@ use gatewright_model::audit::AuditSource;
 use gatewright_model::id::TokenId;
 use gatewright_model::invalid::Invalid;
 use gatewright_model::page::{Page, PageRequest};
-use gatewright_model::permission::{Permission, PermissionSet, Rights};
+use gatewright_model::permission::{PLATFORM, Permission, PermissionSet, Rights};
 use gatewright_model::secret::{self, SecretKind, SecretText};
 use gatewright_model::tenancy::{ManagementToken, StandingState, Tenant, User, UserState};
 use gatewright_model::text::{Name, Slug};
@@ -246,7 +246,7 @@ pub(crate) async fn rights_of(tx: &mut Tx, user: &User, scopes: &[Permission]) -
     let memberships = tx.memberships().of_user(user.id).await?;
     let mut rights = Rights::of_roles(memberships.into_iter().map(|held| (held.team_id, held.role)));
     if user.platform_admin {
-        rights.grant(None, [Permission::PlatformManage].into_iter().collect());
+        rights.grant(None, PLATFORM.iter().copied().collect());
     }
     if scopes.is_empty() {
         return Ok(rights);

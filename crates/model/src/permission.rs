@@ -46,6 +46,8 @@ words! {
         TokensWrite = "tokens:write",
         /// See the gateway nodes and whether they are in sync.
         NodesRead = "nodes:read",
+        /// See the tenant as a whole: its people, applications and keys.
+        TenantRead = "tenant:read",
         /// Change the tenant's settings.
         TenantWrite = "tenant:write",
         /// Create and change tenants: the platform admin's.
@@ -93,6 +95,7 @@ const OWNER: &[P] = &[
     P::MembersWrite,
     P::TokensWrite,
     P::NodesRead,
+    P::TenantRead,
     P::TenantWrite,
 ];
 
@@ -143,6 +146,7 @@ const SUPPORT: &[P] = &[
     P::TeamsRead,
     P::TokensWrite,
     P::NodesRead,
+    P::TenantRead,
 ];
 
 const AUDITOR: &[P] = &[
@@ -150,11 +154,17 @@ const AUDITOR: &[P] = &[
     P::ApplicationsRead,
     P::ApprovalsRead,
     P::UsageRead,
+    P::CallsRead,
     P::AuditRead,
     P::TeamsRead,
     P::TokensWrite,
     P::NodesRead,
+    P::TenantRead,
 ];
+
+/// What running the installation allows besides the roles that one holds:
+/// tenants, gateways and who did what, but nothing of what is in a tenant.
+pub const PLATFORM: &[P] = &[P::PlatformManage, P::NodesRead, P::AuditRead];
 
 impl Role {
     /// What the role allows, in the tenant or in the team where it is held.

@@ -14,6 +14,7 @@
 pub mod echo;
 pub mod faulty;
 pub mod http;
+pub mod permissions;
 pub mod postgres;
 pub mod process;
 pub mod redis;

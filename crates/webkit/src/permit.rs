@@ -67,6 +67,7 @@ permits! {
     MembersWrite,
     TokensWrite,
     NodesRead,
+    TenantRead,
     TenantWrite,
     PlatformManage,
 }
