@@ -3,6 +3,7 @@
 mod conventions;
 mod description;
 mod flow;
+mod permissions;
 mod rules;
 mod walls;
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use gatewright_control::Control;
 use gatewright_control::accounts::SentLink;
 use gatewright_control::passwords::Password;
-use gatewright_control::sessions::SessionRow;
+use gatewright_control::sessions::{Client, SessionRow};
 use gatewright_model::account::{SignUp, SignUpState};
 use gatewright_model::id::{EntityId, SessionId, SignUpId, UserId};
 use gatewright_model::page::Page;
@@ -55,6 +55,22 @@ fn links(api: Api) -> Api {
         )
         .conflicts(&["wrong_password", "too_many_attempts", "too_busy"]),
         change_password,
+    )
+    .post(
+        "/users/{user}/email",
+        about(
+            "change_email",
+            "Changes the address of a person. The caller's own one changes by a link that is mailed to the new address, others' at once; without mail it is for administrators alone.",
+        )
+        .conflicts(&[
+            "email_taken",
+            "same_address",
+            "suspended",
+            "wrong_password",
+            "too_many_attempts",
+            "too_busy",
+        ]),
+        change_email,
     )
 }
 
@@ -112,6 +128,26 @@ output! {
         link: Option<String>,
         /// When it stops working by itself.
         expires_at: Timestamp,
+    }
+}
+
+input! {
+    /// Another address for a person.
+    EmailChange {
+        /// Unique in the tenant.
+        email: Email,
+        /// Needed for the own address, where mail is sent.
+        current_password: Option<String>,
+    }
+}
+
+output! {
+    /// How far the change of an address came.
+    EmailChanged as "EmailChanged" {
+        /// The person has the new address now; else it changes by the link.
+        changed: bool,
+        /// When the link stops working by itself.
+        expires_at: Option<Timestamp>,
     }
 }
 
@@ -250,6 +286,29 @@ async fn change_password(
         .change_password(&caller, None, old, body.new_password)
         .await?;
     Ok(Deleted)
+}
+
+async fn change_email(
+    SignedIn(caller): SignedIn,
+    State(control): State<Control>,
+    At(user): At<UserId>,
+    Json(body): Json<EmailChange>,
+) -> Result<Found<EmailChanged>, Problem> {
+    let accounts = control.accounts();
+    let expires_at = if caller.user_id == Some(user) && control.sends_mail() {
+        let password = SecretText::new(body.current_password.unwrap_or_default());
+        accounts.confirm_password(&caller, password).await?;
+        let client = Client::default();
+        let expires_at = accounts.ask_for_address(&caller, body.email, &client).await?;
+        Some(expires_at)
+    } else {
+        accounts.set_address(&caller, user, body.email).await?;
+        None
+    };
+    Ok(Found::plain(EmailChanged {
+        changed: expires_at.is_none(),
+        expires_at,
+    }))
 }
 
 async fn list_sessions(

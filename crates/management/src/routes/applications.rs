@@ -11,7 +11,7 @@ use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::entity_tag::Expected;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApplicationsRead, ApplicationsWrite};
+use gatewright_webkit::permit::{ApplicationsRead, ApplicationsWrite, TenantWrite};
 use gatewright_webkit::problem::Problem;
 use gatewright_webkit::query::Listing;
 
@@ -231,9 +231,9 @@ async fn step(
 }
 
 macro_rules! verbs {
-    ($($name:ident => $verb:ident;)+) => {$(
+    ($($name:ident => $verb:ident for $permit:ident;)+) => {$(
         async fn $name(
-            caller: Authorized<ApplicationsWrite>,
+            caller: Authorized<$permit>,
             State(control): State<Control>,
             At(application): At<Ref<ApplicationId>>,
             Expected(if_match): Expected,
@@ -245,7 +245,7 @@ macro_rules! verbs {
 }
 
 verbs! {
-    suspend => Suspend;
-    activate => Activate;
-    archive => Archive;
+    suspend => Suspend for TenantWrite;
+    activate => Activate for ApplicationsWrite;
+    archive => Archive for ApplicationsWrite;
 }

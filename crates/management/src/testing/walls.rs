@@ -125,6 +125,7 @@ fn body_for(path: &str) -> Value {
         "unretire" => json!({"sunset_at": "2099-01-01T00:00:00Z"}),
         "reject" if !path.contains("sign-ups") => json!({"comment": "no"}),
         "password" => json!({"current_password": "long enough", "new_password": "longer than that"}),
+        "email" => json!({"email": "somebody@example.com"}),
         "{application}" => json!({"name": "n"}),
         "subscriptions" => json!({"plan_id": "plan_01h2xcejqtf2nbrexx3vqjhp41"}),
         "members" => json!({"user": "eve@example.com", "role": "developer"}),
