@@ -1,5 +1,7 @@
 //! Coming in: first run, sign-in, sign-up, passwords, sessions.
 
+mod address;
+pub(crate) mod again;
 pub(crate) mod browser;
 mod door;
 mod forgot;

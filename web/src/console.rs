@@ -9,6 +9,7 @@ mod gateways;
 mod home;
 mod keys;
 mod logs;
+pub(crate) mod permit;
 mod roles;
 mod settings;
 mod subscriptions;

@@ -4,6 +4,7 @@
 use gatewright_control::Error;
 use gatewright_model::invalid::Invalid;
 use gatewright_webkit::problem::Problem;
+use http::StatusCode;
 
 use crate::fields::Fields;
 
@@ -21,6 +22,7 @@ pub(crate) struct FormError {
 pub(crate) struct FormState {
     values: Vec<(String, String)>,
     errors: Vec<FormError>,
+    too_often: bool,
 }
 
 impl FormState {
@@ -32,7 +34,7 @@ impl FormState {
             .collect();
         Self {
             values,
-            errors: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -68,6 +70,16 @@ impl FormState {
         self
     }
 
+    /// With a value for a field that came without one.
+    #[must_use]
+    pub(crate) fn or(self, field: &str, value: &str) -> Self {
+        if self.values.iter().any(|(name, _)| name == field) {
+            self
+        } else {
+            self.set(field, value)
+        }
+    }
+
     /// Secrets are never sent back.
     #[must_use]
     pub(crate) fn without(mut self, field: &str) -> Self {
@@ -91,6 +103,17 @@ impl FormState {
     /// Whether nothing is wrong so far.
     pub(crate) fn is_ok(&self) -> bool {
         self.errors.is_empty()
+    }
+
+    /// The status of a page that shows the form.
+    pub(crate) fn status(&self) -> StatusCode {
+        if self.is_ok() {
+            StatusCode::OK
+        } else if self.too_often {
+            StatusCode::TOO_MANY_REQUESTS
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
     }
 
     /// Records a fault of a field. Messages of the model read on from the
@@ -123,6 +146,15 @@ impl FormState {
         read.map_err(|invalid| self.fail(field, &invalid)).ok()
     }
 
+    /// The form with what a use case refused, to be shown again.
+    ///
+    /// # Errors
+    /// As for [`FormState::absorb`].
+    pub(crate) fn refused(mut self, error: Error) -> Result<Self, Problem> {
+        self.absorb(error)?;
+        Ok(self)
+    }
+
     /// Turns what a use case refused into faults of the form. What no change
     /// of the form can mend stays a problem.
     ///
@@ -141,7 +173,11 @@ impl FormState {
                 field: field.to_owned(),
                 message: capital(&format!("{} is taken already: choose another", words(field))),
             }),
-            Error::Guard { .. } | Error::Illegal(_) | Error::Stale => self.fail_whole(error.to_string()),
+            Error::Guard { code, .. } => {
+                self.too_often |= matches!(code, "too_many_attempts" | "too_busy");
+                self.fail_whole(error.to_string());
+            }
+            Error::Illegal(_) | Error::Stale => self.fail_whole(error.to_string()),
             Error::Findings(findings) => {
                 for finding in findings.iter().take(20) {
                     self.fail_whole(format!("{} ({})", finding.message, finding.pointer));
@@ -218,5 +254,25 @@ mod tests {
             ]
         );
         assert_eq!(form.absorb(Error::Unavailable).unwrap_err().status(), 503);
+    }
+
+    #[test]
+    fn a_form_that_was_sent_too_often_has_a_status_of_its_own() {
+        let form = FormState::default();
+        assert_eq!(form.status(), 200);
+        let form = form
+            .refused(Error::guard("wrong_password", "it is wrong"))
+            .unwrap();
+        assert_eq!(form.status(), 422);
+        let form = form.refused(Error::guard("too_many_attempts", "wait")).unwrap();
+        assert_eq!(form.status(), 429);
+    }
+
+    #[test]
+    fn a_value_that_was_sent_stays() {
+        let form = FormState::new([("role", "owner"), ("name", "")]);
+        let form = form.or("role", "developer").or("name", "x").or("days", "0");
+        let values = ["role", "name", "days"].map(|name| form.value(name));
+        assert_eq!(values, ["owner", "", "0"]);
     }
 }

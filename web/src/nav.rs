@@ -1,8 +1,10 @@
 //! The navigation: one line for each place, with what opens it.
 
 use gatewright_model::permission::Permission as P;
+use gatewright_webkit::permit::Demand;
 
-use crate::shell::{Area, CONSOLE};
+use crate::console::permit::{Apis, Console, Gateways, Subscriptions, TrafficRead};
+use crate::shell::Area;
 use crate::visit::Visit;
 
 /// Some places under one heading.
@@ -69,13 +71,13 @@ const CONSOLE_PLACES: &[Group] = &[
             "Overview",
             "/console",
             "layout-dashboard",
-            Opens::AnyOf(&CONSOLE),
+            Opens::AnyOf(Console::ANY_OF),
         )],
     ),
     (
         "Publish",
         &[
-            place("APIs", "/console/apis", "waypoints", Opens::AnyOf(&[P::ApisRead])),
+            place("APIs", "/console/apis", "waypoints", Opens::AnyOf(Apis::ANY_OF)),
             place(
                 "Approvals",
                 "/console/approvals",
@@ -91,20 +93,15 @@ const CONSOLE_PLACES: &[Group] = &[
                 "Applications",
                 "/console/apps",
                 "box",
-                Opens::AnyOf(&[P::ApplicationsRead]),
+                Opens::AnyOf(&[P::TenantRead]),
             ),
             place(
                 "Subscriptions",
                 "/console/subscriptions",
                 "link",
-                Opens::AnyOf(&[P::ApplicationsRead]),
+                Opens::AnyOf(Subscriptions::ANY_OF),
             ),
-            place(
-                "Keys",
-                "/console/keys",
-                "key",
-                Opens::AnyOf(&[P::ApplicationsRead]),
-            ),
+            place("Keys", "/console/keys", "key", Opens::AnyOf(&[P::TenantRead])),
         ],
     ),
     (
@@ -114,17 +111,27 @@ const CONSOLE_PLACES: &[Group] = &[
                 "Usage",
                 "/console/analytics",
                 "chart-line",
-                Opens::AnyOf(&[P::UsageRead]),
+                Opens::AnyOf(TrafficRead::ANY_OF),
             ),
-            place("Calls", "/console/logs", "list", Opens::AnyOf(&[P::CallsRead])),
+            place(
+                "Calls",
+                "/console/logs",
+                "list",
+                Opens::AnyOf(TrafficRead::ANY_OF),
+            ),
         ],
     ),
     (
         "People",
         &[
-            place("Teams", "/console/teams", "users", Opens::AnyOf(&[P::TeamsRead])),
-            place("Users", "/console/users", "user", Opens::AnyOf(&[P::TeamsRead])),
-            place("Roles", "/console/roles", "shield", Opens::AnyOf(&[P::TeamsRead])),
+            place("Teams", "/console/teams", "users", Opens::AnyOf(&[P::TenantRead])),
+            place("Users", "/console/users", "user", Opens::AnyOf(&[P::TenantRead])),
+            place(
+                "Roles",
+                "/console/roles",
+                "shield",
+                Opens::AnyOf(&[P::TenantRead]),
+            ),
             place(
                 "Tokens",
                 "/console/tokens",
@@ -140,7 +147,7 @@ const CONSOLE_PLACES: &[Group] = &[
                 "Gateways",
                 "/console/gateways",
                 "server",
-                Opens::AnyOf(&[P::NodesRead]),
+                Opens::AnyOf(Gateways::ANY_OF),
             ),
             place(
                 "Settings",
@@ -192,7 +199,7 @@ pub(crate) fn of(visit: &Visit, area: Area) -> Vec<NavGroup> {
 
 /// Whether there is anything in the console for who comes.
 pub(crate) fn has_console(visit: &Visit) -> bool {
-    is_open(visit, Opens::AnyOf(&CONSOLE))
+    is_open(visit, Opens::AnyOf(Console::ANY_OF))
 }
 
 fn is_open(visit: &Visit, opens: Opens) -> bool {

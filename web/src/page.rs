@@ -7,6 +7,8 @@ use gatewright_webkit::problem::Problem;
 use http::header::{CONTENT_TYPE, LOCATION, VARY};
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use crate::form::FormState;
+
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// The answer of a page.
@@ -28,6 +30,14 @@ impl Page {
             .headers_mut()
             .insert(VARY, HeaderValue::from_static("HX-Request, Cookie"));
         Ok(Self(response))
+    }
+
+    /// Renders a page with a form. A refused form is answered with its own status.
+    ///
+    /// # Errors
+    /// A fault of ours, when a template fails.
+    pub(crate) fn form<T: Template>(template: &T, form: &FormState) -> Result<Self, Problem> {
+        Ok(Self::html(template)?.status(form.status()))
     }
 
     /// Anything that is no HTML: a download, a text twin of a page.

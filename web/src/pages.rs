@@ -2,10 +2,12 @@
 //! argument who may see it.
 
 use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
 use gatewright_webkit::routes::{Arguments, Routes};
 use gatewright_webkit::rules::Bounds;
 use http::Method;
 
+use crate::account::again;
 use crate::app::{App, WebSettings};
 
 /// Pages under construction.
@@ -41,6 +43,18 @@ impl Pages {
         H: Handler<T, App>,
         T: Arguments + 'static,
     {
+        self.routes = self.routes.on(Method::POST, path, handler, self.requests);
+        self
+    }
+
+    /// What a form does that shows a secret or gives rights away: who sends it
+    /// has typed the password lately, or does so now.
+    pub(crate) fn post_fresh<H, T>(mut self, path: &str, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: Arguments + 'static,
+    {
+        let handler = handler.layer(from_fn_with_state(T::ACCESS, again::fresh));
         self.routes = self.routes.on(Method::POST, path, handler, self.requests);
         self
     }

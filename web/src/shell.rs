@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use gatewright_model::permission::Permission;
-
 use crate::assets::Assets;
+use crate::form::FormState;
 use crate::nav::{self, NavGroup};
 use crate::visit::Visit;
 
@@ -163,10 +162,10 @@ impl Shell {
         self
     }
 
-    /// Says in the title that a form was refused.
+    /// The shell of a page with a form: the title says when it was refused.
     #[must_use]
-    pub(crate) fn errors(mut self) -> Self {
-        self.error = true;
+    pub(crate) fn with(mut self, form: &FormState) -> Self {
+        self.error |= !form.is_ok();
         self
     }
 
@@ -187,13 +186,3 @@ impl Shell {
         self.area == Area::Console
     }
 }
-
-/// The permissions that open the console: it is for those who offer or oversee APIs.
-pub(crate) const CONSOLE: [Permission; 6] = [
-    Permission::ApisWrite,
-    Permission::ApprovalsDecide,
-    Permission::AuditRead,
-    Permission::MembersWrite,
-    Permission::TenantWrite,
-    Permission::SubscriptionsManage,
-];

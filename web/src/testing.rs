@@ -1,14 +1,18 @@
 //! The pages over a real store in a fresh directory, for the tests beside them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use gatewright_control::applications::NewApplication;
 use gatewright_control::control::{Parts, PublicUrls};
 use gatewright_control::fetch::Fetcher;
 use gatewright_control::import::{ImportRequest, ImportSource};
 use gatewright_control::lifecycle::Transition;
+use gatewright_control::mail::MAIL;
 use gatewright_control::passwords::Password;
 use gatewright_control::plans::{NewPlan, PlanVersions};
 use gatewright_control::sessions::Client;
@@ -18,14 +22,15 @@ use gatewright_control::{Caller, Control, IfMatch};
 use gatewright_coordination::notice::{Loudness, Notices};
 use gatewright_model::address::AddressPolicy;
 use gatewright_model::api::Visibility;
+use gatewright_model::consumer::{Application, Environment};
 use gatewright_model::keys::MasterKey;
 use gatewright_model::permission::Role;
 use gatewright_model::plan::{ApprovalMode, Plan, PlanVerb, Security};
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::secret::SecretText;
 use gatewright_model::text::{ContextPath, Email, Name, Slug, VersionLabel};
-use gatewright_model::time::{Clock, SystemClock, SystemEntropy};
-use gatewright_store::{Database, Store, StoreSettings};
+use gatewright_model::time::{Clock, SystemClock, SystemEntropy, Timestamp};
+use gatewright_store::{Database, Scope, Store, StoreSettings, Topics};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -36,6 +41,18 @@ pub(crate) const ADMIN: &str = "admin@example.com";
 /// A document with one operation, `getPet`.
 pub(crate) const DOCUMENT: &str = r#"{"openapi":"3.0.3","info":{"title":"Pets","version":"1"},"paths":{"/pets/{id}":{"get":{"operationId":"getPet","summary":"One pet","tags":["pets"],"parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"200":{"description":"A pet"}}}}}}"#;
 const PASSWORD: &str = "correct horse";
+
+/// The time of this machine, turned forward by hand.
+#[derive(Debug, Default)]
+struct Turned(AtomicU64);
+
+impl Clock for Turned {
+    fn now(&self) -> Timestamp {
+        SystemClock
+            .now()
+            .plus(Duration::from_millis(self.0.load(Ordering::Relaxed)))
+    }
+}
 
 /// What came back.
 pub(crate) struct Reply {
@@ -78,6 +95,7 @@ impl Reply {
 pub(crate) struct TestPortal {
     pub(crate) control: Control,
     router: Router,
+    clock: Arc<Turned>,
     _dir: tempfile::TempDir,
 }
 
@@ -108,6 +126,12 @@ impl TestPortal {
         }
     }
 
+    /// Lets time pass.
+    pub(crate) fn later(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap();
+        self.clock.0.fetch_add(millis, Ordering::Relaxed);
+    }
+
     /// The same in a process whose gateway listens here.
     pub(crate) fn beside(self, gateway: std::net::SocketAddr) -> Self {
         let settings = WebSettings {
@@ -124,6 +148,7 @@ impl TestPortal {
     pub(crate) async fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let entropy = Arc::new(SystemEntropy);
+        let clock = Arc::new(Turned::default());
         let store = Store::open(StoreSettings {
             database: Database::sqlite_in(dir.path()),
             entropy: entropy.clone(),
@@ -134,7 +159,7 @@ impl TestPortal {
         let control = Control::new(Parts {
             store,
             notices: Notices::in_process(Loudness::Heard),
-            clock: Arc::new(SystemClock),
+            clock: clock.clone(),
             entropy: entropy.clone(),
             master_key: MasterKey::generate(entropy.as_ref()),
             fetcher: Fetcher::new(AddressPolicy::default()),
@@ -150,6 +175,7 @@ impl TestPortal {
         Self {
             control,
             router,
+            clock,
             _dir: dir,
         }
     }
@@ -204,6 +230,11 @@ impl TestPortal {
         self.signed_in(email.as_str()).await
     }
 
+    /// Somebody as use cases know them.
+    pub(crate) async fn caller(&self, email: &str) -> Caller {
+        self.signed_in(email).await.1
+    }
+
     async fn signed_in(&self, email: &str) -> (Visitor<'_>, Caller) {
         let tenant = self.control.tenant_of_portal(None, None).await.unwrap().unwrap();
         let password = SecretText::new(PASSWORD.to_owned());
@@ -218,6 +249,21 @@ impl TestPortal {
             cookie: Some(format!("gw_session={}", opened.secret.expose())),
         };
         (visitor, opened.view.caller)
+    }
+
+    /// The path of the link in the newest letter to an address.
+    pub(crate) async fn mailed_path(&self, to: &str) -> String {
+        let now = self.control.now();
+        let mut tx = self.control.store().begin(Scope::System).await.unwrap();
+        let outbox = tx.outbox_messages();
+        let waiting = outbox.claim(Topics::Only(MAIL), now, now, 50).await.unwrap();
+        let mut letters = waiting
+            .iter()
+            .map(|message| self.control.open_letter(message).unwrap());
+        let letter = letters.rfind(|letter| letter.to.as_str() == to);
+        let text = letter.unwrap_or_else(|| panic!("no letter to {to}")).text;
+        let start = text.split_once("http://portal.test").expect("a link").1;
+        start.split_whitespace().next().unwrap().to_owned()
     }
 
     /// An API of this name with the published version `v1` and the plan `free`,
@@ -248,6 +294,18 @@ impl TestPortal {
             .await
             .unwrap();
         (self.control.apis().get(&admin, &of).await.unwrap(), plan)
+    }
+
+    /// A live application of this name in the default team.
+    pub(crate) async fn application(&self, name: &str) -> Application {
+        let admin = self.admin_caller().await;
+        let new = NewApplication {
+            name: Name::parse(name).unwrap(),
+            slug: None,
+            team: None,
+            environment: Environment::Live,
+        };
+        self.control.applications().create(&admin, new).await.unwrap()
     }
 
     /// An API of this name with the draft `v1`; its document has one operation.

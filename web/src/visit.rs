@@ -8,18 +8,19 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use gatewright_control::reader::Reader;
-use gatewright_control::sessions::{Person, SessionView};
+use gatewright_control::sessions::{Opened, Person, SessionView};
 use gatewright_control::{Caller, Error};
 use gatewright_model::permission::Permission;
 use gatewright_model::secret::SecretText;
 use gatewright_model::tenancy::Tenant;
 use gatewright_webkit::problem::Problem;
 use gatewright_webkit::request_id::RequestId;
-use http::header::{ALLOW, AUTHORIZATION, HOST, SET_COOKIE};
+use http::header::{AUTHORIZATION, HOST, SET_COOKIE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
+use crate::account::again;
 use crate::app::App;
 use crate::failure::early::{self, Stranger};
 use crate::page::Page;
@@ -46,7 +47,7 @@ const ALWAYS_OPEN: [&str; 8] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Visit(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     app: App,
     base: String,
@@ -168,6 +169,24 @@ impl Visit {
         Page::see_other(&[self.base(), path].concat())
     }
 
+    /// The same visit once somebody has signed in, with the query of the form that goes on.
+    pub(crate) fn signed_in(&self, opened: &Opened, query: &str) -> Self {
+        Self(Arc::new(Inner {
+            session: Some(opened.view.clone()),
+            secret: Some(opened.secret.clone()),
+            query: query.to_owned(),
+            ..self.0.as_ref().clone()
+        }))
+    }
+
+    /// Leaves with a request what its handler asks for.
+    pub(crate) fn enter(&self, extensions: &mut Extensions) {
+        extensions.insert(self.clone());
+        if let Some(caller) = self.caller() {
+            extensions.insert(caller.clone());
+        }
+    }
+
     /// The same, with something to say there.
     pub(crate) fn redirect_with(&self, path: &str, toast: impl AsRef<str>) -> Page {
         self.redirect(path)
@@ -207,8 +226,7 @@ pub(crate) async fn receive(State(app): State<App>, mut request: Request, next: 
 }
 
 async fn enter(visit: &Visit, mut request: Request, next: Next) -> Response {
-    let headers = request.headers_mut();
-    headers.remove(AUTHORIZATION);
+    request.headers_mut().remove(AUTHORIZATION);
     if let Err(problem) = security::same_origin(
         request.method(),
         request.headers(),
@@ -216,21 +234,15 @@ async fn enter(visit: &Visit, mut request: Request, next: Next) -> Response {
     ) {
         return failure::present(visit, request.method(), &problem);
     }
-    if must_sign_in(visit) {
-        return failure::sign_in_first(visit, request.method());
-    }
     let method = request.method().clone();
-    request.extensions_mut().insert(visit.clone());
-    if let Some(caller) = visit.caller() {
-        request.extensions_mut().insert(caller.clone());
-    }
-    let mut response = next.run(request).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        failure::log(visit, &problem);
-        let allow = response.headers_mut().remove(ALLOW);
-        response = failure::present(visit, &method, &problem);
-        response.headers_mut().extend(allow.map(|methods| (ALLOW, methods)));
-    }
+    let mut response = if again::is_confirmation(visit, &method) {
+        again::resume(visit, request, next).await
+    } else if must_sign_in(visit) {
+        again::sign_in_first(visit, request).await
+    } else {
+        visit.enter(request.extensions_mut());
+        again::run(visit, request, next).await
+    };
     if visit.toast().is_some() && method == Method::GET && !visit.is_fragment() {
         cookies::clear_toast(visit.app().secure(), response.headers_mut());
     }

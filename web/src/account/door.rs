@@ -4,16 +4,20 @@
 
 use askama::Template;
 use gatewright_control::Error;
+use gatewright_control::accounts::LinkView;
 use gatewright_control::sessions::Opened;
+use gatewright_model::account::LinkPurpose;
 use gatewright_model::secret::SecretText;
 use gatewright_model::time::Timestamp;
+use gatewright_webkit::permit::Demand;
 use gatewright_webkit::problem::Problem;
 use http::header::{CACHE_CONTROL, REFERRER_POLICY, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 
+use crate::console::permit::Console;
 use crate::cookies;
 use crate::page::Page;
-use crate::shell::{CONSOLE, Shell};
+use crate::shell::Shell;
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -50,26 +54,34 @@ pub(super) fn link_gone(
 
 /// Hands the cookie of a new session over and leads to a page of this tenant.
 pub(super) async fn come_in(visit: &Visit, opened: &Opened, path: &str) -> Result<Page, Problem> {
-    // The id of a session is never taken over into the next one.
+    let cookie = take_over(visit, opened).await?;
+    Ok(visit.redirect(path).header(SET_COOKIE, cookie))
+}
+
+/// Ends the session that was, if any, and gives the cookie of the new one: the
+/// id of a session is never taken over into the next.
+pub(super) async fn take_over(visit: &Visit, opened: &Opened) -> Result<HeaderValue, Problem> {
     if let Some(old) = visit.session_secret() {
         visit.app().control.sessions().sign_out(old).await?;
     }
     let lasts = opened.expires_at.since(visit.app().control.now());
-    let cookie = cookies::set(
+    Ok(cookies::set(
         visit.app().secure(),
         visit.session_cookie(),
         opened.secret.expose(),
         i64::try_from(lasts.as_secs()).ok(),
-    );
-    Ok(visit.redirect(path).header(SET_COOKIE, cookie))
+    ))
 }
 
 /// Where somebody goes who has just come in and came from nowhere.
 pub(super) fn home(opened: &Opened) -> &'static str {
     let rights = &opened.view.caller.rights;
-    let console = opened.view.person.platform_admin
-        || CONSOLE.into_iter().any(|permission| rights.anywhere(permission));
-    if console { "/console" } else { "/me" }
+    let console = Console::ANY_OF.iter();
+    if console.copied().any(|permission| rights.anywhere(permission)) {
+        "/console"
+    } else {
+        "/me"
+    }
 }
 
 /// A place of this portal to go back to. Anything else is no place.
@@ -85,15 +97,16 @@ pub(super) fn local(path: &str) -> Option<&str> {
     (inside && !leads_out.iter().any(|out| path.starts_with(out))).then_some(path)
 }
 
-/// The status of a refused form: trying too often has one of its own.
-pub(super) fn refused_with(error: &Error) -> StatusCode {
-    match error {
-        Error::Guard {
-            code: "too_many_attempts" | "too_busy",
-            ..
-        } => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    }
+/// The one-time secret in a path with what its link is about. `None` when it does not work.
+pub(super) async fn open(
+    visit: &Visit,
+    purpose: LinkPurpose,
+    secret: String,
+) -> Result<Option<(SecretText, LinkView)>, Problem> {
+    let secret = SecretText::new(secret);
+    let accounts = visit.app().control.accounts();
+    let link = accounts.link(visit.tenant(), purpose, &secret).await?;
+    Ok(link.map(|link| (secret, link)))
 }
 
 /// Whether a use case says that the link does not work.
@@ -105,11 +118,6 @@ pub(super) fn is_gone(error: &Error) -> bool {
             ..
         }
     )
-}
-
-/// The one-time secret in a path.
-pub(super) fn secret_of(path: String) -> SecretText {
-    SecretText::new(path)
 }
 
 /// How long a link still works, in words.

@@ -8,7 +8,6 @@ use gatewright_model::account::LinkPurpose;
 use gatewright_model::text::Email;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use crate::account::browser::Browser;
 use crate::account::door;
@@ -49,7 +48,7 @@ struct ResetPage {
 }
 
 async fn show(_: Public, visit: Visit, State(control): State<Control>) -> Result<Page, Problem> {
-    render(&visit, &control, FormState::default(), false, StatusCode::OK)
+    render(&visit, &control, FormState::default(), false)
 }
 
 async fn send(
@@ -61,15 +60,11 @@ async fn send(
 ) -> Result<Page, Problem> {
     let mut form = FormState::from_fields(&fields);
     let Some(email) = form.take("email", Email::parse(fields.get("email"))) else {
-        return render(&visit, &control, form, false, StatusCode::UNPROCESSABLE_ENTITY);
+        return render(&visit, &control, form, false);
     };
     match control.accounts().forgot(visit.tenant(), email, &client).await {
-        Ok(()) => render(&visit, &control, form, true, StatusCode::OK),
-        Err(error) => {
-            let status = door::refused_with(&error);
-            form.absorb(error)?;
-            render(&visit, &control, form, false, status)
-        }
+        Ok(()) => render(&visit, &control, form, true),
+        Err(error) => render(&visit, &control, form.refused(error)?, false),
     }
 }
 
@@ -79,22 +74,11 @@ async fn show_reset(
     State(control): State<Control>,
     Path(secret): Path<String>,
 ) -> Result<Page, Problem> {
-    let secret = door::secret_of(secret);
-    let link = control
-        .accounts()
-        .link(visit.tenant(), LinkPurpose::Reset, &secret)
-        .await?;
-    let Some(link) = link else {
+    let Some((_, link)) = door::open(&visit, LinkPurpose::Reset, secret).await? else {
         return door::link_gone(&visit, GONE, AGAIN);
     };
     let left = door::time_left(link.expires_at, control.now());
-    render_reset(
-        &visit,
-        link.email.as_str(),
-        left,
-        FormState::default(),
-        StatusCode::OK,
-    )
+    render_reset(&visit, link.email.as_str(), left, FormState::default())
 }
 
 async fn reset(
@@ -105,69 +89,50 @@ async fn reset(
     Path(secret): Path<String>,
     fields: Fields,
 ) -> Result<Page, Problem> {
-    let secret = door::secret_of(secret);
-    let accounts = control.accounts();
-    let link = accounts.link(visit.tenant(), LinkPurpose::Reset, &secret).await?;
-    let Some(link) = link else {
+    let Some((secret, link)) = door::open(&visit, LinkPurpose::Reset, secret).await? else {
         return door::link_gone(&visit, GONE, AGAIN);
     };
     let left = door::time_left(link.expires_at, control.now());
     let email = link.email.as_str();
     let mut form = FormState::default();
     let Some(password) = form.take("password", Password::parse(fields.raw("password"))) else {
-        return render_reset(&visit, email, left, form, StatusCode::UNPROCESSABLE_ENTITY);
+        return render_reset(&visit, email, left, form);
     };
-    match accounts.reset(visit.tenant(), &secret, password, &client).await {
+    match control
+        .accounts()
+        .reset(visit.tenant(), &secret, password, &client)
+        .await
+    {
         Ok(_) => Ok(visit.redirect_with("/sign-in", "Your password is changed. Sign in with the new one.")),
         Err(error) if door::is_gone(&error) => door::link_gone(&visit, GONE, AGAIN),
-        Err(error) => {
-            let status = door::refused_with(&error);
-            form.absorb(error)?;
-            render_reset(&visit, email, left, form, status)
-        }
+        Err(error) => render_reset(&visit, email, left, form.refused(error)?),
     }
 }
 
-fn render(
-    visit: &Visit,
-    control: &Control,
-    form: FormState,
-    sent: bool,
-    status: StatusCode,
-) -> Result<Page, Problem> {
-    let mut shell = visit.shell(if sent {
-        "Check your mail"
-    } else {
-        "Forgot your password?"
-    });
-    if !form.is_ok() {
-        shell = shell.errors();
-    }
-    let page = Page::html(&ForgotPage {
+fn render(visit: &Visit, control: &Control, form: FormState, sent: bool) -> Result<Page, Problem> {
+    let shell = visit
+        .shell(if sent {
+            "Check your mail"
+        } else {
+            "Forgot your password?"
+        })
+        .with(&form);
+    let template = ForgotPage {
         shell,
         form,
         by_mail: control.sends_mail(),
         sent,
-    })?;
-    Ok(page.status(status))
+    };
+    Page::form(&template, &template.form)
 }
 
-fn render_reset(
-    visit: &Visit,
-    email: &str,
-    left: String,
-    form: FormState,
-    status: StatusCode,
-) -> Result<Page, Problem> {
-    let mut shell = visit.shell("Choose a new password");
-    if !form.is_ok() {
-        shell = shell.errors();
-    }
-    let page = Page::html(&ResetPage {
+fn render_reset(visit: &Visit, email: &str, left: String, form: FormState) -> Result<Page, Problem> {
+    let shell = visit.shell("Choose a new password").with(&form);
+    let template = ResetPage {
         shell,
         form,
         email: email.to_owned(),
         left,
-    })?;
-    Ok(door::secret(page.status(status)))
+    };
+    Page::form(&template, &template.form).map(door::secret)
 }

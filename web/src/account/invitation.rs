@@ -9,7 +9,6 @@ use gatewright_model::account::LinkPurpose;
 use gatewright_model::text::Name;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use crate::account::browser::Browser;
 use crate::account::door;
@@ -46,17 +45,12 @@ async fn show(
     State(control): State<Control>,
     Path(secret): Path<String>,
 ) -> Result<Page, Problem> {
-    let secret = door::secret_of(secret);
-    let link = control
-        .accounts()
-        .link(visit.tenant(), LinkPurpose::Invite, &secret)
-        .await?;
-    let Some(link) = link else {
+    let Some((_, link)) = door::open(&visit, LinkPurpose::Invite, secret).await? else {
         return door::link_gone(&visit, GONE, SIGN_IN);
     };
     let name = link.name.as_ref().map_or("", Name::as_str);
     let form = FormState::new([("name", name)]);
-    render(&visit, &control, &link, form, StatusCode::OK)
+    render(&visit, &control, &link, form)
 }
 
 async fn accept(
@@ -67,51 +61,34 @@ async fn accept(
     Path(secret): Path<String>,
     fields: Fields,
 ) -> Result<Page, Problem> {
-    let secret = door::secret_of(secret);
-    let accounts = control.accounts();
-    let link = accounts
-        .link(visit.tenant(), LinkPurpose::Invite, &secret)
-        .await?;
-    let Some(link) = link else {
+    let Some((secret, link)) = door::open(&visit, LinkPurpose::Invite, secret).await? else {
         return door::link_gone(&visit, GONE, SIGN_IN);
     };
     let mut form = FormState::from_fields(&fields).without("password");
     let name = form.take("name", Name::parse(fields.get("name")));
     let password = form.take("password", Password::parse(fields.raw("password")));
     let (Some(name), Some(password)) = (name, password) else {
-        return render(&visit, &control, &link, form, StatusCode::UNPROCESSABLE_ENTITY);
+        return render(&visit, &control, &link, form);
     };
-    let accepted = accounts
+    let accepted = control
+        .accounts()
         .accept_invitation(visit.tenant(), &secret, Some(name), password, &client)
         .await;
     match accepted {
         Ok(opened) => door::come_in(&visit, &opened, door::home(&opened)).await,
         Err(error) if door::is_gone(&error) => door::link_gone(&visit, GONE, SIGN_IN),
-        Err(error) => {
-            let status = door::refused_with(&error);
-            form.absorb(error)?;
-            render(&visit, &control, &link, form, status)
-        }
+        Err(error) => render(&visit, &control, &link, form.refused(error)?),
     }
 }
 
-fn render(
-    visit: &Visit,
-    control: &Control,
-    link: &LinkView,
-    form: FormState,
-    status: StatusCode,
-) -> Result<Page, Problem> {
-    let mut shell = visit.shell("Accept your invitation");
-    if !form.is_ok() {
-        shell = shell.errors();
-    }
-    let page = Page::html(&InvitationPage {
+fn render(visit: &Visit, control: &Control, link: &LinkView, form: FormState) -> Result<Page, Problem> {
+    let shell = visit.shell("Accept your invitation").with(&form);
+    let template = InvitationPage {
         shell,
         form,
         email: link.email.to_string(),
         left: door::time_left(link.expires_at, control.now()),
         tenant: visit.tenant().name.to_string(),
-    })?;
-    Ok(door::secret(page.status(status)))
+    };
+    Page::form(&template, &template.form).map(door::secret)
 }

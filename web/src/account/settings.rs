@@ -8,14 +8,15 @@ use gatewright_control::users::UserPatch;
 use gatewright_control::{Caller, Control, IfMatch};
 use gatewright_model::id::SessionId;
 use gatewright_model::secret::SecretText;
-use gatewright_model::text::Name;
+use gatewright_model::text::{Email, Name};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::{Public, SignedIn};
 use gatewright_webkit::path::At;
 use gatewright_webkit::problem::Problem;
+use http::HeaderValue;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderValue, StatusCode};
 
+use crate::account::browser::Browser;
 use crate::account::{browser, door};
 use crate::cookies;
 use crate::fields::Fields;
@@ -33,6 +34,7 @@ pub(super) fn routes(pages: Pages) -> Pages {
         .get("/me/settings", show)
         .post("/me/settings", rename)
         .post("/me/settings/password", change_password)
+        .post_fresh("/me/settings/email", change_email)
         .post("/me/settings/theme", choose_theme)
         .post("/me/settings/sessions/revoke", end_others)
         .post("/me/settings/sessions/{session}/revoke", end_one)
@@ -44,8 +46,10 @@ struct SettingsPage {
     shell: Shell,
     profile: FormState,
     password: FormState,
+    email: FormState,
     theme: FormState,
-    email: String,
+    address: String,
+    by_mail: bool,
     sessions: Vec<SessionLine>,
 }
 
@@ -66,7 +70,7 @@ async fn show(
     State(control): State<Control>,
 ) -> Result<Page, Problem> {
     let forms = Forms::default();
-    forms.render(&visit, &control, &caller, StatusCode::OK).await
+    forms.render(&visit, &control, &caller).await
 }
 
 async fn rename(
@@ -90,8 +94,33 @@ async fn rename(
         profile: Some(form),
         ..Forms::default()
     };
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
-    forms.render(&visit, &control, &caller, status).await
+    forms.render(&visit, &control, &caller).await
+}
+
+/// Asks for another address: it is changed by the link that goes there.
+async fn change_email(
+    SignedIn(caller): SignedIn,
+    visit: Visit,
+    State(control): State<Control>,
+    Browser(client): Browser,
+    fields: Fields,
+) -> Result<Page, Problem> {
+    let mut form = FormState::from_fields(&fields);
+    if let Some(to) = form.take("email", Email::parse(fields.get("email"))) {
+        let asked = control.accounts().ask_for_address(&caller, to, &client).await;
+        match asked {
+            Ok(_) => {
+                let toast = "Open the link that we sent to the new address: it works for 24 hours.";
+                return Ok(visit.redirect_with(HOME, toast));
+            }
+            Err(error) => form.absorb(error)?,
+        }
+    }
+    let forms = Forms {
+        email: Some(form),
+        ..Forms::default()
+    };
+    forms.render(&visit, &control, &caller).await
 }
 
 async fn change_password(
@@ -101,7 +130,6 @@ async fn change_password(
     fields: Fields,
 ) -> Result<Page, Problem> {
     let mut form = FormState::default();
-    let mut status = StatusCode::UNPROCESSABLE_ENTITY;
     if let Some(new) = form.take("new_password", Password::parse(fields.raw("new_password"))) {
         let current = visit.session().map(|session| session.id);
         let old = SecretText::new(fields.raw("current_password").to_owned());
@@ -114,17 +142,14 @@ async fn change_password(
                 let toast = "Your password is changed. Every other session was ended.";
                 return Ok(visit.redirect_with(HOME, toast));
             }
-            Err(error) => {
-                status = door::refused_with(&error);
-                form.absorb(error)?;
-            }
+            Err(error) => form.absorb(error)?,
         }
     }
     let forms = Forms {
         password: Some(form),
         ..Forms::default()
     };
-    forms.render(&visit, &control, &caller, status).await
+    forms.render(&visit, &control, &caller).await
 }
 
 async fn choose_theme(_: Public, visit: Visit, fields: Fields) -> Result<Page, Problem> {
@@ -175,16 +200,11 @@ async fn end_one(
 struct Forms {
     profile: Option<FormState>,
     password: Option<FormState>,
+    email: Option<FormState>,
 }
 
 impl Forms {
-    async fn render(
-        self,
-        visit: &Visit,
-        control: &Control,
-        caller: &Caller,
-        status: StatusCode,
-    ) -> Result<Page, Problem> {
+    async fn render(self, visit: &Visit, control: &Control, caller: &Caller) -> Result<Page, Problem> {
         let person = visit.person();
         let name = person.map_or("", |person| person.name.as_str());
         let current = visit.session().map(|session| session.id);
@@ -193,19 +213,23 @@ impl Forms {
             "" => "system",
             chosen => chosen,
         };
-        let mut shell = visit
+        let profile = self.profile.unwrap_or_else(|| FormState::new([("name", name)]));
+        let password = self.password.unwrap_or_default();
+        let email = self.email.unwrap_or_default();
+        let forms = [&profile, &password, &email];
+        let status = forms.map(FormState::status).into_iter().max().unwrap_or_default();
+        let shell = visit
             .shell("Settings")
             .crumb("My work", "/me")
             .last_crumb("Settings");
-        if status != StatusCode::OK {
-            shell = shell.errors();
-        }
         let page = Page::html(&SettingsPage {
-            shell,
-            profile: self.profile.unwrap_or_else(|| FormState::new([("name", name)])),
-            password: self.password.unwrap_or_default(),
+            shell: forms.into_iter().fold(shell, Shell::with),
+            profile,
+            password,
+            email,
             theme: FormState::new([("theme", theme)]),
-            email: person.map_or_else(String::new, |person| person.email.to_string()),
+            address: person.map_or_else(String::new, |person| person.email.to_string()),
+            by_mail: control.sends_mail(),
             sessions: sessions.into_iter().map(|row| line(row, current)).collect(),
         })?;
         Ok(page

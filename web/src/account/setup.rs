@@ -50,7 +50,7 @@ async fn show(_: Public, visit: Visit, State(control): State<Control>) -> Result
     if !control.setup().is_open(&SecretText::new(secret.clone())).await? {
         return closed(&visit);
     }
-    render(&visit, FormState::new([("secret", secret)]), StatusCode::OK)
+    render(&visit, FormState::new([("secret", secret)]))
 }
 
 async fn create(
@@ -72,7 +72,7 @@ async fn create(
     let email = form.take("email", Email::parse(fields.get("email")));
     let password = form.take("password", Password::parse(fields.raw("password")));
     let (Some(name), Some(email), Some(password)) = (name, email, password) else {
-        return render(&visit, form, StatusCode::UNPROCESSABLE_ENTITY);
+        return render(&visit, form);
     };
     let new = NewAdmin {
         name,
@@ -81,11 +81,7 @@ async fn create(
     };
     match control.setup().complete(&secret, new, &client).await {
         Ok(opened) => door::come_in(&visit, &opened, NEXT).await,
-        Err(error) => {
-            let status = door::refused_with(&error);
-            form.absorb(error)?;
-            render(&visit, form, status)
-        }
+        Err(error) => render(&visit, form.refused(error)?),
     }
 }
 
@@ -100,13 +96,10 @@ async fn elsewhere(visit: &Visit, control: &Control) -> Result<Option<Page>, Pro
     Ok(None)
 }
 
-fn render(visit: &Visit, form: FormState, status: StatusCode) -> Result<Page, Problem> {
-    let mut shell = visit.shell("Set up Gatewright");
-    if !form.is_ok() {
-        shell = shell.errors();
-    }
-    let page = Page::html(&SetupPage { shell, form })?;
-    Ok(door::secret(page.status(status)))
+fn render(visit: &Visit, form: FormState) -> Result<Page, Problem> {
+    let shell = visit.shell("Set up Gatewright").with(&form);
+    let template = SetupPage { shell, form };
+    Page::form(&template, &template.form).map(door::secret)
 }
 
 fn closed(visit: &Visit) -> Result<Page, Problem> {

@@ -7,7 +7,6 @@ use gatewright_model::secret::SecretText;
 use gatewright_model::tenancy::SignUpMode;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 use http::header::SET_COOKIE;
 
 use crate::account::browser::Browser;
@@ -50,7 +49,7 @@ async fn show(_: Public, visit: Visit, State(control): State<Control>) -> Result
     }
     let email = visit.person().map_or("", |person| person.email.as_str());
     let form = FormState::new([("email", email), ("return_to", back.unwrap_or(""))]);
-    render(&visit, form, StatusCode::OK)
+    render(&visit, form)
 }
 
 /// Where the visitor wanted to go.
@@ -80,27 +79,23 @@ async fn sign_in(
             door::come_in(&visit, &opened, back.unwrap_or(door::home(&opened))).await
         }
         Err(error) => {
-            let status = door::refused_with(&error);
             let mut form = FormState::from_fields(&fields).without("password");
             form.absorb(error)?;
-            render(&visit, form, status)
+            render(&visit, form)
         }
     }
 }
 
-fn render(visit: &Visit, form: FormState, status: StatusCode) -> Result<Page, Problem> {
-    let mut shell = visit.shell("Sign in");
-    if !form.is_ok() {
-        shell = shell.errors();
-    }
-    let page = Page::html(&SignInPage {
+fn render(visit: &Visit, form: FormState) -> Result<Page, Problem> {
+    let shell = visit.shell("Sign in").with(&form);
+    let template = SignInPage {
         shell,
         form,
         again: visit.session().is_some(),
         sign_up: visit.tenant().settings.sign_up != SignUpMode::Off,
         tenant: visit.tenant().name.to_string(),
-    })?;
-    Ok(page.status(status))
+    };
+    Page::form(&template, &template.form)
 }
 
 async fn sign_out(_: Public, visit: Visit, State(control): State<Control>) -> Result<Page, Problem> {

@@ -10,10 +10,9 @@ use gatewright_model::tenancy::SignUpMode;
 use gatewright_model::text::{Email, Name};
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use crate::account::browser::Browser;
-use crate::account::door;
+use crate::account::{address, door};
 use crate::fields::Fields;
 use crate::form::FormState;
 use crate::page::Page;
@@ -68,7 +67,7 @@ async fn show(_: Public, visit: Visit, State(control): State<Control>) -> Result
     if visit.session().is_some() {
         return Ok(visit.redirect("/me"));
     }
-    render(&visit, &control, FormState::default(), StatusCode::OK)
+    render(&visit, &control, FormState::default())
 }
 
 async fn sign_up(
@@ -88,7 +87,7 @@ async fn sign_up(
             .map(Some)
     };
     let (Some(name), Some(email), Some(password)) = (name, email, password) else {
-        return render(&visit, &control, form, StatusCode::UNPROCESSABLE_ENTITY);
+        return render(&visit, &control, form);
     };
     let new = NewSignUp {
         name,
@@ -97,27 +96,14 @@ async fn sign_up(
     };
     match control.accounts().sign_up(visit.tenant(), new, &client).await {
         Ok(signed_up) => next_step(&visit, signed_up).await,
-        Err(error) => {
-            let status = door::refused_with(&error);
-            form.absorb(error)?;
-            render(&visit, &control, form, status)
-        }
+        Err(error) => render(&visit, &control, form.refused(error)?),
     }
 }
 
-async fn show_verify(
-    _: Public,
-    visit: Visit,
-    State(control): State<Control>,
-    Path(secret): Path<String>,
-) -> Result<Page, Problem> {
-    let secret = door::secret_of(secret);
-    let link = control
-        .accounts()
-        .link(visit.tenant(), LinkPurpose::Verify, &secret)
-        .await?;
-    match link {
-        Some(link) => render_verify(&visit, link.email.as_str(), FormState::default(), StatusCode::OK),
+async fn show_verify(_: Public, visit: Visit, Path(secret): Path<String>) -> Result<Page, Problem> {
+    match door::open(&visit, LinkPurpose::Verify, secret).await? {
+        Some((_, link)) if link.user.is_some() => address::ask(&visit, &link),
+        Some((_, link)) => render_verify(&visit, link.email.as_str(), FormState::default()),
         None => door::link_gone(&visit, GONE, AGAIN),
     }
 }
@@ -130,34 +116,24 @@ async fn verify(
     Path(secret): Path<String>,
     fields: Fields,
 ) -> Result<Page, Problem> {
-    let secret = door::secret_of(secret);
-    let accounts = control.accounts();
-    let Some(link) = accounts
-        .link(visit.tenant(), LinkPurpose::Verify, &secret)
-        .await?
-    else {
+    let Some((secret, link)) = door::open(&visit, LinkPurpose::Verify, secret).await? else {
         return door::link_gone(&visit, GONE, AGAIN);
     };
+    if link.user.is_some() {
+        return address::confirm(&visit, &control, &secret, link, &client).await;
+    }
     let mut form = FormState::default();
     let Some(password) = form.take("password", Password::parse(fields.raw("password"))) else {
-        return render_verify(
-            &visit,
-            link.email.as_str(),
-            form,
-            StatusCode::UNPROCESSABLE_ENTITY,
-        );
+        return render_verify(&visit, link.email.as_str(), form);
     };
-    let finished = accounts
+    let finished = control
+        .accounts()
         .finish_sign_up(visit.tenant(), &secret, password, &client)
         .await;
     match finished {
         Ok(signed_up) => next_step(&visit, signed_up).await,
         Err(error) if door::is_gone(&error) => door::link_gone(&visit, GONE, AGAIN),
-        Err(error) => {
-            let status = door::refused_with(&error);
-            form.absorb(error)?;
-            render_verify(&visit, link.email.as_str(), form, status)
-        }
+        Err(error) => render_verify(&visit, link.email.as_str(), form.refused(error)?),
     }
 }
 
@@ -185,33 +161,27 @@ async fn next_step(visit: &Visit, signed_up: SignedUp) -> Result<Page, Problem> 
     })
 }
 
-fn render(visit: &Visit, control: &Control, form: FormState, status: StatusCode) -> Result<Page, Problem> {
-    let mut shell = visit.shell("Sign up");
-    if !form.is_ok() {
-        shell = shell.errors();
-    }
+fn render(visit: &Visit, control: &Control, form: FormState) -> Result<Page, Problem> {
+    let shell = visit.shell("Sign up").with(&form);
     let mode = visit.tenant().settings.sign_up;
-    let page = Page::html(&SignUpPage {
+    let template = SignUpPage {
         shell,
         form,
         off: mode == SignUpMode::Off,
         approval: mode == SignUpMode::Approval,
         by_mail: control.sends_mail(),
         tenant: visit.tenant().name.to_string(),
-    })?;
-    Ok(page.status(status))
+    };
+    Page::form(&template, &template.form)
 }
 
-fn render_verify(visit: &Visit, email: &str, form: FormState, status: StatusCode) -> Result<Page, Problem> {
-    let mut shell = visit.shell("Choose a password");
-    if !form.is_ok() {
-        shell = shell.errors();
-    }
-    let page = Page::html(&VerifyPage {
+fn render_verify(visit: &Visit, email: &str, form: FormState) -> Result<Page, Problem> {
+    let shell = visit.shell("Choose a password").with(&form);
+    let template = VerifyPage {
         shell,
         form,
         email: email.to_owned(),
         approval: visit.tenant().settings.sign_up == SignUpMode::Approval,
-    })?;
-    Ok(door::secret(page.status(status)))
+    };
+    Page::form(&template, &template.form).map(door::secret)
 }

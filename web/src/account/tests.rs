@@ -1,5 +1,8 @@
 //! The pages before and around the sign-in, as a browser meets them.
 
+mod address;
+mod again;
+
 use gatewright_control::accounts::SentLink;
 use gatewright_control::users::NewUser;
 use gatewright_model::text::{Email, Name};

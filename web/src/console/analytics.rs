@@ -7,12 +7,12 @@ use gatewright_control::names::{Names, Wanted};
 use gatewright_control::usage::{UsageGroup, UsageQuery, UsageRow};
 use gatewright_model::id::EntityId;
 use gatewright_webkit::authorized::Authorized;
-use gatewright_webkit::permit::UsageRead;
 use gatewright_webkit::problem::Problem;
 use http::HeaderValue;
 use http::header::CONTENT_DISPOSITION;
 
 use crate::app::App;
+use crate::console::permit::TrafficRead;
 use crate::csv::Csv;
 use crate::listing::Listing;
 use crate::page::Page;
@@ -73,7 +73,7 @@ fn narrowed(list: &mut Listing, query: UsageQuery) -> UsageQuery {
 }
 
 async fn overview(
-    caller: Authorized<UsageRead>,
+    caller: Authorized<TrafficRead>,
     visit: Visit,
     State(app): State<App>,
 ) -> Result<Page, Problem> {
@@ -110,7 +110,7 @@ async fn overview(
 }
 
 async fn export(
-    caller: Authorized<UsageRead>,
+    caller: Authorized<TrafficRead>,
     visit: Visit,
     State(app): State<App>,
 ) -> Result<Page, Problem> {

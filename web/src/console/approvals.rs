@@ -20,7 +20,6 @@ use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
 use gatewright_webkit::permit::{ApprovalsDecide, ApprovalsRead};
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use crate::app::App;
 use crate::fields::Fields;
@@ -193,7 +192,7 @@ async fn decide(
     caller: &Caller,
     id: ApprovalId,
     decision: Decision,
-    mut form: FormState,
+    form: FormState,
     done: &str,
 ) -> Result<Page, Problem> {
     match app
@@ -203,10 +202,7 @@ async fn decide(
         .await
     {
         Ok(_) => Ok(visit.redirect_with(PATH, done)),
-        Err(error) => {
-            form.absorb(error)?;
-            show(app, visit, caller, id, form).await
-        }
+        Err(error) => show(app, visit, caller, id, form.refused(error)?).await,
     }
 }
 
@@ -261,9 +257,8 @@ async fn show(
         .crumb("Console", "/console")
         .crumb("Approvals", PATH)
         .last_crumb(row.about.clone());
-    let refused = !form.is_ok();
     let template = Request {
-        shell: if refused { shell.errors() } else { shell },
+        shell: shell.with(&form),
         limits: plan
             .iter()
             .flat_map(|plan| {
@@ -289,12 +284,7 @@ async fn show(
         subscription,
         approval,
     };
-    let page = Page::html(&template)?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    Page::form(&template, &template.form)
 }
 
 /// How often the application called this API lately. Unknown to who may not see usage.

@@ -14,9 +14,8 @@ use gatewright_model::reference::Ref;
 use gatewright_model::text::Remark;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApplicationsRead, ApplicationsWrite};
+use gatewright_webkit::permit::{TenantRead, TenantWrite};
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use crate::app::App;
 use crate::chart::{Spark, Tone};
@@ -69,11 +68,7 @@ struct One {
     may_change: bool,
 }
 
-async fn list(
-    caller: Authorized<ApplicationsRead>,
-    visit: Visit,
-    State(app): State<App>,
-) -> Result<Page, Problem> {
+async fn list(caller: Authorized<TenantRead>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
     let mut list = Listing::of(&visit);
     let filter = ApplicationFilter {
         q: list.some("q").map(str::to_owned),
@@ -104,7 +99,7 @@ async fn list(
 }
 
 async fn one(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<TenantRead>,
     visit: Visit,
     State(app): State<App>,
     At(reference): At<Ref<ApplicationId>>,
@@ -113,7 +108,7 @@ async fn one(
 }
 
 async fn suspend(
-    caller: Authorized<ApplicationsWrite>,
+    caller: Authorized<TenantWrite>,
     visit: Visit,
     State(app): State<App>,
     At(reference): At<Ref<ApplicationId>>,
@@ -132,7 +127,7 @@ async fn suspend(
 }
 
 async fn activate(
-    caller: Authorized<ApplicationsWrite>,
+    caller: Authorized<TenantWrite>,
     visit: Visit,
     State(app): State<App>,
     At(reference): At<Ref<ApplicationId>>,
@@ -147,7 +142,7 @@ async fn activate(
 }
 
 async fn archive(
-    caller: Authorized<ApplicationsWrite>,
+    caller: Authorized<TenantWrite>,
     visit: Visit,
     State(app): State<App>,
     At(reference): At<Ref<ApplicationId>>,
@@ -180,7 +175,7 @@ impl Step {
         visit: &Visit,
         caller: &Caller,
         reference: &Ref<ApplicationId>,
-        mut form: FormState,
+        form: FormState,
     ) -> Result<Page, Problem> {
         let applications = app.control.applications();
         match applications
@@ -188,10 +183,7 @@ impl Step {
             .await
         {
             Ok(application) => Ok(visit.redirect_with(&format!("{PATH}/{}", application.slug), self.done)),
-            Err(error) => {
-                form.absorb(error)?;
-                show(app, visit, caller, reference, form).await
-            }
+            Err(error) => show(app, visit, caller, reference, form.refused(error)?).await,
         }
     }
 }
@@ -227,9 +219,8 @@ async fn show(
         .crumb("Console", "/console")
         .crumb("Applications", PATH)
         .last_crumb(application.name.to_string());
-    let refused = !form.is_ok();
     let template = One {
-        shell: if refused { shell.errors() } else { shell },
+        shell: shell.with(&form),
         form,
         team: names
             .teams
@@ -248,12 +239,7 @@ async fn show(
         names,
         traffic,
     };
-    let page = Page::html(&template)?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    Page::form(&template, &template.form)
 }
 
 fn wanted(application: &Application, subscriptions: &[Subscription]) -> Wanted {

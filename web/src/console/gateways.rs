@@ -7,10 +7,10 @@ use gatewright_model::id::NodeId;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::NodesRead;
 use gatewright_webkit::problem::Problem;
 
 use crate::app::App;
+use crate::console::permit::Gateways;
 use crate::page::Page;
 use crate::pages::Pages;
 use crate::shell::Shell;
@@ -46,7 +46,7 @@ fn is_silent(node: &NodeView, now: &Timestamp) -> bool {
     now.as_millis() - node.last_seen_at.as_millis() > SILENT_MS
 }
 
-async fn list(caller: Authorized<NodesRead>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
+async fn list(caller: Authorized<Gateways>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
     Page::html(&List {
         shell: visit
             .shell("Gateways")
@@ -58,7 +58,7 @@ async fn list(caller: Authorized<NodesRead>, visit: Visit, State(app): State<App
 }
 
 async fn one(
-    caller: Authorized<NodesRead>,
+    caller: Authorized<Gateways>,
     visit: Visit,
     State(app): State<App>,
     At(id): At<NodeId>,

@@ -18,10 +18,10 @@ use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
-use gatewright_webkit::permit::{ApisRead, ApprovalsRead, Either};
 use gatewright_webkit::problem::Problem;
 
 use crate::app::App;
+use crate::console::permit::Console;
 use crate::page::Page;
 use crate::pages::Pages;
 use crate::range::{Range, Span};
@@ -70,11 +70,7 @@ struct Home {
     may_import: bool,
 }
 
-async fn home(
-    caller: Authorized<Either<ApisRead, ApprovalsRead>>,
-    visit: Visit,
-    State(app): State<App>,
-) -> Result<Page, Problem> {
+async fn home(caller: Authorized<Console>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
     let few = PageRequest {
         size: PageSize::new(MOST_OF_A_KIND).unwrap_or(PageSize::DEFAULT),
         after: None,

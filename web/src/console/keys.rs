@@ -12,9 +12,8 @@ use gatewright_model::permission::Permission;
 use gatewright_model::text::Remark;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApplicationsRead, CredentialsWrite};
+use gatewright_webkit::permit::{TenantRead, TenantWrite};
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::app::App;
@@ -67,7 +66,7 @@ fn prefix(text: &str) -> String {
 }
 
 async fn search(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<TenantRead>,
     visit: Visit,
     State(app): State<App>,
 ) -> Result<Page, Problem> {
@@ -93,7 +92,7 @@ async fn search(
         .last_crumb("Keys");
     let template = Search {
         names: names(&app, &caller, &found).await?,
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         asked: !asked.is_empty() && form.is_ok(),
         form,
         found,
@@ -102,14 +101,14 @@ async fn search(
 }
 
 /// A posted key stays out of addresses, histories and logs: only its beginning goes on.
-async fn find(_: Authorized<ApplicationsRead>, visit: Visit, fields: Fields) -> Page {
+async fn find(_: Authorized<TenantRead>, visit: Visit, fields: Fields) -> Page {
     let prefix = prefix(fields.get("key"));
     let encoded = utf8_percent_encode(&prefix, NON_ALPHANUMERIC);
     visit.redirect(&format!("{PATH}?q={encoded}"))
 }
 
 async fn one(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<TenantRead>,
     visit: Visit,
     State(app): State<App>,
     At(id): At<CredentialId>,
@@ -118,7 +117,7 @@ async fn one(
 }
 
 async fn revoke(
-    caller: Authorized<CredentialsWrite>,
+    caller: Authorized<TenantWrite>,
     visit: Visit,
     State(app): State<App>,
     At(id): At<CredentialId>,
@@ -133,7 +132,7 @@ async fn revoke(
 }
 
 async fn disable(
-    caller: Authorized<CredentialsWrite>,
+    caller: Authorized<TenantWrite>,
     visit: Visit,
     State(app): State<App>,
     At(id): At<CredentialId>,
@@ -143,7 +142,7 @@ async fn disable(
 }
 
 async fn enable(
-    caller: Authorized<CredentialsWrite>,
+    caller: Authorized<TenantWrite>,
     visit: Visit,
     State(app): State<App>,
     At(id): At<CredentialId>,
@@ -158,15 +157,12 @@ async fn act(
     caller: &Caller,
     id: CredentialId,
     (action, done): (CredentialAction, &str),
-    mut form: FormState,
+    form: FormState,
 ) -> Result<Page, Problem> {
     let credentials = app.control.credentials();
     match credentials.transition(caller, id, action, IfMatch::ANY).await {
         Ok(_) => Ok(visit.redirect_with(&format!("{PATH}/{id}"), done)),
-        Err(error) => {
-            form.absorb(error)?;
-            show(app, visit, caller, id, form).await
-        }
+        Err(error) => show(app, visit, caller, id, form.refused(error)?).await,
     }
 }
 
@@ -185,22 +181,16 @@ async fn show(
         .crumb("Console", "/console")
         .crumb("Keys", PATH)
         .last_crumb(title);
-    let refused = !form.is_ok();
     let template = Key {
         sees_calls: visit.may(Permission::CallsRead),
-        shell: if refused { shell.errors() } else { shell },
+        shell: shell.with(&form),
         form,
         may_change: caller.rights.anywhere(Permission::CredentialsWrite)
             && key.state != CredentialState::Revoked,
         names,
         key,
     };
-    let page = Page::html(&template)?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    Page::form(&template, &template.form)
 }
 
 async fn names(app: &App, caller: &Caller, keys: &[Credential]) -> Result<Names, Problem> {
@@ -215,11 +205,9 @@ async fn names(app: &App, caller: &Caller, keys: &[Credential]) -> Result<Names,
 
 #[cfg(test)]
 mod tests {
-    use gatewright_control::applications::NewApplication;
     use gatewright_control::credentials::NewCredential;
-    use gatewright_model::consumer::{CredentialKind, Environment};
+    use gatewright_model::consumer::CredentialKind;
     use gatewright_model::reference::Ref;
-    use gatewright_model::text::Name;
 
     use super::*;
     use crate::testing::TestPortal;
@@ -228,13 +216,7 @@ mod tests {
     async fn a_leaked_key_is_found_by_its_beginning_and_revoked() {
         let portal = TestPortal::new().await;
         let caller = portal.admin_caller().await;
-        let new = NewApplication {
-            name: Name::parse("Till").unwrap(),
-            slug: None,
-            team: None,
-            environment: Environment::Live,
-        };
-        let application = portal.control.applications().create(&caller, new).await.unwrap();
+        let application = portal.application("Till").await;
         let new = NewCredential {
             kind: CredentialKind::ApiKey,
             name: None,

@@ -8,10 +8,10 @@ use gatewright_control::names::{Names, Wanted};
 use gatewright_model::id::CallId;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::CallsRead;
 use gatewright_webkit::problem::Problem;
 
 use crate::app::App;
+use crate::console::permit::TrafficRead;
 use crate::explained::{Explained, explain, wanted};
 use crate::listing::Listing;
 use crate::page::Page;
@@ -50,7 +50,11 @@ struct One {
     story: Explained,
 }
 
-async fn list(caller: Authorized<CallsRead>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
+async fn list(
+    caller: Authorized<TrafficRead>,
+    visit: Visit,
+    State(app): State<App>,
+) -> Result<Page, Problem> {
     let mut list = Listing::of(&visit);
     if let Some(id) = list.some("id").and_then(|text| text.parse::<CallId>().ok()) {
         return Ok(visit.redirect(&format!("{PATH}/{id}")));
@@ -87,7 +91,7 @@ async fn list(caller: Authorized<CallsRead>, visit: Visit, State(app): State<App
 }
 
 async fn one(
-    caller: Authorized<CallsRead>,
+    caller: Authorized<TrafficRead>,
     visit: Visit,
     State(app): State<App>,
     At(id): At<CallId>,

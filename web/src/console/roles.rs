@@ -4,7 +4,7 @@ use askama::Template;
 use gatewright_model::permission::{Permission, Role};
 use gatewright_model::state::Word;
 use gatewright_webkit::authorized::Authorized;
-use gatewright_webkit::permit::TeamsRead;
+use gatewright_webkit::permit::TenantRead;
 use gatewright_webkit::problem::Problem;
 
 use crate::page::Page;
@@ -25,7 +25,7 @@ struct Roles {
     permissions: Vec<(Permission, &'static str)>,
 }
 
-async fn roles(_: Authorized<TeamsRead>, visit: Visit) -> Result<Page, Problem> {
+async fn roles(_: Authorized<TenantRead>, visit: Visit) -> Result<Page, Problem> {
     let permissions = Permission::ALL
         .iter()
         .filter(|permission| **permission != Permission::PlatformManage)

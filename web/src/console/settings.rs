@@ -11,7 +11,6 @@ use gatewright_model::text::Name;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::permit::TenantWrite;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use crate::app::App;
 use crate::fields::Fields;
@@ -61,21 +60,16 @@ fn of(tenant: &Tenant) -> FormState {
 }
 
 fn show(visit: &Visit, form: FormState) -> Result<Page, Problem> {
-    let refused = !form.is_ok();
     let shell = visit
         .shell("Settings")
         .crumb("Console", "/console")
         .last_crumb("Settings");
-    let page = Page::html(&Settings {
-        shell: if refused { shell.errors() } else { shell },
+    let template = Settings {
+        shell: shell.with(&form),
         form,
         slug: visit.tenant().slug.to_string(),
-    })?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    };
+    Page::form(&template, &template.form)
 }
 
 async fn save(
@@ -113,10 +107,7 @@ async fn save(
         .await
     {
         Ok(_) => Ok(visit.redirect_with(PATH, "Saved.")),
-        Err(error) => {
-            form.absorb(error)?;
-            show(&visit, form)
-        }
+        Err(error) => show(&visit, form.refused(error)?),
     }
 }
 

@@ -15,11 +15,11 @@ use gatewright_model::plan::Plan;
 use gatewright_model::text::Remark;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApplicationsRead, SubscriptionsManage};
+use gatewright_webkit::permit::SubscriptionsManage;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use crate::app::App;
+use crate::console::permit::Subscriptions;
 use crate::fields::Fields;
 use crate::form::FormState;
 use crate::listing::Listing;
@@ -70,7 +70,7 @@ struct One {
 }
 
 async fn list(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<Subscriptions>,
     visit: Visit,
     State(app): State<App>,
 ) -> Result<Page, Problem> {
@@ -101,7 +101,7 @@ async fn list(
 }
 
 async fn one(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<Subscriptions>,
     visit: Visit,
     State(app): State<App>,
     At(id): At<SubscriptionId>,
@@ -164,15 +164,12 @@ async fn act(
     caller: &Caller,
     id: SubscriptionId,
     (action, done): (SubscriptionAction, &str),
-    mut form: FormState,
+    form: FormState,
 ) -> Result<Page, Problem> {
     let subscriptions = app.control.subscriptions();
     match subscriptions.transition(caller, id, action, IfMatch::ANY).await {
         Ok(_) => Ok(visit.redirect_with(&format!("{PATH}/{id}"), done)),
-        Err(error) => {
-            form.absorb(error)?;
-            show(app, visit, caller, id, form).await
-        }
+        Err(error) => show(app, visit, caller, id, form.refused(error)?).await,
     }
 }
 
@@ -196,17 +193,14 @@ async fn show(
         .crumb("Console", "/console")
         .crumb("Subscriptions", PATH)
         .last_crumb(title);
-    let refused = !form.is_ok();
-    let manages = caller.rights.anywhere(Permission::SubscriptionsManage);
+    let manages = caller
+        .rights
+        .anywhere(Permission::SubscriptionsManage);
     let state = subscription.state;
     let template = One {
         sees_calls: visit.may(Permission::CallsRead),
-        shell: if refused { shell.errors() } else { shell },
-        form: if refused {
-            form
-        } else {
-            form.set("grace_days", "0")
-        },
+        shell: shell.with(&form),
+        form: form.or("grace_days", "0"),
         plan: app.control.plans().get(caller, subscription.plan_id).await.ok(),
         may_suspend: manages && state == SubscriptionState::Active,
         may_resume: manages && state == SubscriptionState::Suspended,
@@ -214,12 +208,7 @@ async fn show(
         subscription,
         names,
     };
-    let page = Page::html(&template)?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    Page::form(&template, &template.form)
 }
 
 async fn names(app: &App, caller: &Caller, items: &[Subscription]) -> Result<Names, Problem> {
@@ -235,11 +224,8 @@ async fn names(app: &App, caller: &Caller, items: &[Subscription]) -> Result<Nam
 
 #[cfg(test)]
 mod tests {
-    use gatewright_control::applications::NewApplication;
     use gatewright_control::subscriptions::NewSubscription;
-    use gatewright_model::consumer::Environment;
     use gatewright_model::reference::Ref;
-    use gatewright_model::text::Name;
 
     use super::*;
     use crate::testing::TestPortal;
@@ -251,13 +237,7 @@ mod tests {
         admin.get(PATH).await.shows(&["No subscription yet"]);
         let (_, plan) = portal.published("shop").await;
         let caller = portal.admin_caller().await;
-        let new = NewApplication {
-            name: Name::parse("Till").unwrap(),
-            slug: None,
-            team: None,
-            environment: Environment::Live,
-        };
-        let application = portal.control.applications().create(&caller, new).await.unwrap();
+        let application = portal.application("Till").await;
         let new = NewSubscription {
             plan_id: plan.id,
             reason: None,

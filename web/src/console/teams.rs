@@ -14,9 +14,8 @@ use gatewright_model::tenancy::{Membership, StandingState, Team, TeamKind};
 use gatewright_model::text::{Email, Name, Slug};
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{MembersWrite, TeamsRead, TeamsWrite};
+use gatewright_webkit::permit::{MembersWrite, TeamsWrite, TenantRead};
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use crate::app::App;
 use crate::fields::Fields;
@@ -40,8 +39,8 @@ pub(super) fn routes(pages: Pages) -> Pages {
         .post("/console/teams/{team}", update)
         .post("/console/teams/{team}/suspend", suspend)
         .post("/console/teams/{team}/activate", activate)
-        .post("/console/teams/{team}/members", add_member)
-        .post("/console/teams/{team}/members/{member}/remove", remove_member)
+        .post_fresh("/console/teams/{team}/members", add_member)
+        .post_fresh("/console/teams/{team}/members/{member}/remove", remove_member)
 }
 
 #[derive(Template)]
@@ -74,7 +73,7 @@ struct One {
     may_add: bool,
 }
 
-async fn list(caller: Authorized<TeamsRead>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
+async fn list(caller: Authorized<TenantRead>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
     let list = Listing::of(&visit);
     let page = app.control.teams().list(&caller, list.page(PER_PAGE)).await?;
     Page::html(&List {
@@ -99,16 +98,11 @@ fn ask(visit: &Visit, form: FormState) -> Result<Page, Problem> {
         .crumb("Console", "/console")
         .crumb("Teams", PATH)
         .last_crumb("New team");
-    let refused = !form.is_ok();
-    let page = Page::html(&New {
-        shell: if refused { shell.errors() } else { shell },
+    let template = New {
+        shell: shell.with(&form),
         form,
-    })?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    };
+    Page::form(&template, &template.form)
 }
 
 async fn create(
@@ -144,15 +138,12 @@ async fn create(
             &format!("{PATH}/{}", team.slug),
             "The team is there. Add its members.",
         )),
-        Err(error) => {
-            form.absorb(error)?;
-            ask(&visit, form)
-        }
+        Err(error) => ask(&visit, form.refused(error)?),
     }
 }
 
 async fn one(
-    caller: Authorized<TeamsRead>,
+    caller: Authorized<TenantRead>,
     visit: Visit,
     State(app): State<App>,
     At(team): At<Ref<TeamId>>,
@@ -186,10 +177,7 @@ async fn update(
         .await
     {
         Ok(team) => Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), "Saved.")),
-        Err(error) => {
-            form.absorb(error)?;
-            show(&app, &visit, &caller, &team, Some(form)).await
-        }
+        Err(error) => show(&app, &visit, &caller, &team, Some(form.refused(error)?)).await,
     }
 }
 
@@ -261,10 +249,7 @@ async fn add_member(
             let team = app.control.teams().get(&caller, &team).await?;
             Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), "Added."))
         }
-        Err(error) => {
-            form.absorb(error)?;
-            show(&app, &visit, &caller, &team, Some(form)).await
-        }
+        Err(error) => show(&app, &visit, &caller, &team, Some(form.refused(error)?)).await,
     }
 }
 
@@ -310,20 +295,20 @@ async fn show(
         .crumb("Console", "/console")
         .crumb("Teams", PATH)
         .last_crumb(title);
-    let is_refused = refused.is_some();
+    let form = refused.unwrap_or_else(|| {
+        FormState::new([
+            ("name", team.name.to_string()),
+            ("kind", team.kind.to_string()),
+            (
+                "contact",
+                team.contact.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ),
+            ("role", Role::Developer.to_string()),
+        ])
+    });
     let template = One {
-        shell: if is_refused { shell.errors() } else { shell },
-        form: refused.unwrap_or_else(|| {
-            FormState::new([
-                ("name", team.name.to_string()),
-                ("kind", team.kind.to_string()),
-                (
-                    "contact",
-                    team.contact.as_ref().map(ToString::to_string).unwrap_or_default(),
-                ),
-                ("role", Role::Developer.to_string()),
-            ])
-        }),
+        shell: shell.with(&form),
+        form,
         names: app.control.names(caller, &wanted).await?,
         roles: super::roles::of_teams(),
         may_change: caller.rights.in_team(Permission::TeamsWrite, team.id),
@@ -331,12 +316,7 @@ async fn show(
         team,
         members,
     };
-    let page = Page::html(&template)?;
-    Ok(if is_refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    Page::form(&template, &template.form)
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
 use gatewright_webkit::permit::TokensWrite;
 use gatewright_webkit::problem::Problem;
+use http::HeaderValue;
 use http::header::CACHE_CONTROL;
-use http::{HeaderValue, StatusCode};
 
 use crate::app::App;
 use crate::fields::Fields;
@@ -47,7 +47,7 @@ pub(super) fn routes(pages: Pages) -> Pages {
     pages
         .get(PATH, list)
         .get("/console/tokens/new", new)
-        .post(PATH, create)
+        .post_fresh(PATH, create)
         .post("/console/tokens/{token}/revoke", revoke)
 }
 
@@ -117,10 +117,9 @@ async fn new(caller: Authorized<TokensWrite>, visit: Visit) -> Result<Page, Prob
 }
 
 fn ask(visit: &Visit, caller: &Caller, form: FormState) -> Result<Page, Problem> {
-    let refused = !form.is_ok();
     let shell = shell(visit, "New token");
-    let page = Page::html(&New {
-        shell: if refused { shell.errors() } else { shell },
+    let template = New {
+        shell: shell.with(&form),
         form,
         scopes: caller
             .rights
@@ -129,12 +128,8 @@ fn ask(visit: &Visit, caller: &Caller, form: FormState) -> Result<Page, Problem>
             .map(|permission| (permission, permission.meaning()))
             .collect(),
         lives: LIVES,
-    })?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    };
+    Page::form(&template, &template.form)
 }
 
 async fn create(
@@ -169,10 +164,7 @@ async fn create(
     };
     match app.control.tokens().create(&caller, new).await {
         Ok(issued) => reveal(&visit, &app, issued.token, issued.secret),
-        Err(error) => {
-            form.absorb(error)?;
-            ask(&visit, &caller, form)
-        }
+        Err(error) => ask(&visit, &caller, form.refused(error)?),
     }
 }
 

@@ -15,10 +15,10 @@ use gatewright_model::tenancy::{Membership, User, UserState};
 use gatewright_model::text::{Email, Name};
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{MembersWrite, TeamsRead};
+use gatewright_webkit::permit::{MembersWrite, TenantRead};
 use gatewright_webkit::problem::Problem;
+use http::HeaderValue;
 use http::header::CACHE_CONTROL;
-use http::{HeaderValue, StatusCode};
 
 use crate::app::App;
 use crate::fields::Fields;
@@ -37,16 +37,17 @@ pub(super) fn routes(pages: Pages) -> Pages {
     pages
         .get(PATH, list)
         .get("/console/users/new", new)
-        .post(PATH, create)
+        .post_fresh(PATH, create)
         .post("/console/users/waiting/{sign_up}/approve", approve)
         .post("/console/users/waiting/{sign_up}/reject", reject)
         .get("/console/users/{user}", one)
-        .post("/console/users/{user}/invite", invite)
-        .post("/console/users/{user}/reset-link", reset_link)
+        .post_fresh("/console/users/{user}/email", change_email)
+        .post_fresh("/console/users/{user}/invite", invite)
+        .post_fresh("/console/users/{user}/reset-link", reset_link)
         .post("/console/users/{user}/suspend", suspend)
         .post("/console/users/{user}/activate", activate)
-        .post("/console/users/{user}/roles", add_role)
-        .post("/console/users/{user}/roles/{member}/remove", remove_role)
+        .post_fresh("/console/users/{user}/roles", add_role)
+        .post_fresh("/console/users/{user}/roles/{member}/remove", remove_role)
 }
 
 #[derive(Template)]
@@ -88,6 +89,8 @@ struct One {
     choices: Vec<(&'static str, String)>,
     own: bool,
     may_change: bool,
+    /// The own address changes by a link where mail is sent.
+    may_change_address: bool,
 }
 
 /// The roles that can be held in the whole tenant.
@@ -98,7 +101,7 @@ fn roles() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-async fn list(caller: Authorized<TeamsRead>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
+async fn list(caller: Authorized<TenantRead>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
     let list = Listing::of(&visit);
     let page = app.control.users().list(&caller, list.page(PER_PAGE)).await?;
     let may_invite = caller.rights.in_tenant(Permission::MembersWrite);
@@ -129,18 +132,13 @@ async fn new(_: Authorized<MembersWrite>, visit: Visit) -> Result<Page, Problem>
 }
 
 fn ask(visit: &Visit, form: FormState) -> Result<Page, Problem> {
-    let refused = !form.is_ok();
     let shell = shell(visit, "Invite somebody");
-    let page = Page::html(&New {
-        shell: if refused { shell.errors() } else { shell },
+    let template = New {
+        shell: shell.with(&form),
         form,
         roles: roles(),
-    })?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    };
+    Page::form(&template, &template.form)
 }
 
 fn shell(visit: &Visit, title: &str) -> Shell {
@@ -169,10 +167,7 @@ async fn create(
     };
     match invited(&app, &caller, name, email, role.flatten()).await {
         Ok((user, link)) => show_link(&visit, user, link, "Invitation"),
-        Err(error) => {
-            form.absorb(error)?;
-            ask(&visit, form)
-        }
+        Err(error) => ask(&visit, form.refused(error)?),
     }
 }
 
@@ -218,12 +213,32 @@ fn show_link(visit: &Visit, user: User, link: SentLink, what: &'static str) -> R
 }
 
 async fn one(
-    caller: Authorized<TeamsRead>,
+    caller: Authorized<TenantRead>,
     visit: Visit,
     State(app): State<App>,
     At(id): At<UserId>,
 ) -> Result<Page, Problem> {
     show(&app, &visit, &caller, id, FormState::default()).await
+}
+
+async fn change_email(
+    caller: Authorized<MembersWrite>,
+    visit: Visit,
+    State(app): State<App>,
+    At(id): At<UserId>,
+    fields: Fields,
+) -> Result<Page, Problem> {
+    let mut form = FormState::from_fields(&fields);
+    let Some(to) = form.take("email", Email::parse(fields.get("email"))) else {
+        return show(&app, &visit, &caller, id, form).await;
+    };
+    match app.control.accounts().set_address(&caller, id, to).await {
+        Ok(user) => {
+            let done = format!("The address is {} now.", user.email);
+            Ok(visit.redirect_with(&format!("{PATH}/{id}"), done))
+        }
+        Err(error) => show(&app, &visit, &caller, id, form.refused(error)?).await,
+    }
 }
 
 async fn invite(
@@ -382,28 +397,23 @@ async fn show(
         teams: held.iter().filter_map(|member| member.team_id).collect(),
         ..Wanted::default()
     };
-    let refused = !form.is_ok();
     let shell = shell(visit, user.name.as_str());
+    let own = caller.user_id == Some(id);
+    let may_change = caller.rights.in_tenant(Permission::MembersWrite);
     let template = One {
-        shell: if refused { shell.errors() } else { shell },
-        form: if refused {
-            form
-        } else {
-            form.set("role", Role::Developer.as_str())
-        },
+        shell: shell.with(&form),
+        form: form.or("role", Role::Developer.as_str()),
         names: app.control.names(caller, &wanted).await?,
         choices: super::roles::of_tenants(),
-        own: caller.user_id == Some(id),
-        may_change: caller.rights.in_tenant(Permission::MembersWrite),
+        own,
+        may_change,
+        may_change_address: may_change
+            && user.state != UserState::Suspended
+            && !(own && app.control.sends_mail()),
         user,
         held,
     };
-    let page = Page::html(&template)?;
-    Ok(if refused {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    })
+    Page::form(&template, &template.form)
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ use gatewright_model::text::{Name, Remark};
 use gatewright_webkit::authorized::SignedIn;
 use gatewright_webkit::path::At;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use super::me;
 use super::words::PlanCard;
@@ -40,7 +39,7 @@ const FIRST_NAME: &str = "My first app";
 pub(super) fn routes(pages: Pages) -> Pages {
     pages
         .get("/apis/{api}/access", ask)
-        .post("/apis/{api}/access", request)
+        .post_fresh("/apis/{api}/access", request)
 }
 
 #[derive(Template)]
@@ -181,7 +180,7 @@ impl Choices {
                 .iter()
                 .map(|team| (team.slug.to_string(), team.name.to_string()))
                 .collect(),
-            shell: if form.is_ok() { shell } else { shell.errors() },
+            shell: shell.with(&form),
             form,
             slug,
             api,
@@ -199,7 +198,8 @@ async fn ask(
 ) -> Result<Page, Problem> {
     let choices = Choices::load(&app, &visit, &caller, &api).await?;
     let form = choices.first_form(Listing::of(&visit).some("plan"));
-    Page::html(&choices.page(&visit, form))
+    let template = choices.page(&visit, form);
+    Page::form(&template, &template.form)
 }
 
 async fn request(
@@ -226,8 +226,8 @@ async fn request(
         }
     }
     let choices = Choices::load(&app, &visit, &caller, &api).await?;
-    let page = Page::html(&choices.page(&visit, form))?;
-    Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY))
+    let template = choices.page(&visit, form);
+    Page::form(&template, &template.form)
 }
 
 fn read(form: &mut FormState, fields: &Fields) -> Option<AccessRequest> {

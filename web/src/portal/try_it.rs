@@ -19,7 +19,6 @@ use gatewright_model::template::PathTemplate;
 use gatewright_openapi::docs::operation::OperationDoc;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use self::answer::{Context, Outcome};
 use self::body::BodyView;
@@ -149,21 +148,15 @@ async fn run(
         browser: client.address.unwrap_or([127, 0, 0, 1].into()),
         local_gateway: app.settings.local_gateway,
     };
-    let (status, outcome) = target.run(&visit, &fields, &mut form, origin).await?;
-    page(&visit, target, form, outcome, status)
+    let outcome = target.run(&visit, &fields, &mut form, origin).await?;
+    page(&visit, target, form, outcome)
 }
 
-fn page(
-    visit: &Visit,
-    target: Target,
-    form: FormState,
-    outcome: Option<Outcome>,
-    status: StatusCode,
-) -> Result<Page, Problem> {
+fn page(visit: &Visit, target: Target, form: FormState, outcome: Option<Outcome>) -> Result<Page, Problem> {
     let operation = &target.ways.operation;
     let title = format!("Try {} {}", operation.method, operation.template);
     let (api, version) = (&target.ways.api, &target.ways.version);
-    let mut shell = visit
+    let shell = visit
         .shell(title.clone())
         .crumb("APIs", "/apis")
         .crumb(api.name.as_str(), &format!("/apis/{}", api.slug))
@@ -171,10 +164,9 @@ fn page(
             version.label.as_str(),
             &format!("/apis/{}/v/{}/reference", api.slug, version.label),
         )
-        .last_crumb("Try it");
-    if !form.is_ok() {
-        shell = shell.errors();
-    }
+        .last_crumb("Try it")
+        .with(&form);
+    let status = form.status();
     let home = [visit.base(), &home(&target.ways)].concat();
     let try_box = target.into_box(visit, form, outcome);
     let page = if visit.is_fragment() {
@@ -234,13 +226,13 @@ impl Target {
         fields: &Fields,
         form: &mut FormState,
         origin: Origin,
-    ) -> Result<(StatusCode, Option<Outcome>), Problem> {
+    ) -> Result<Option<Outcome>, Problem> {
         let Some(template) = &self.template else {
             form.fail_whole("The gateway cannot route this operation: it is documented only");
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, None));
+            return Ok(None);
         };
         let Some(call) = request::read(&self.shape, template, fields, form) else {
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, None));
+            return Ok(None);
         };
         let context = Context {
             base: visit.base(),
@@ -252,14 +244,10 @@ impl Target {
         };
         let console = visit.app().control.console();
         match console.run(&visit.reader(), &self.place, call, origin).await {
-            Ok(result) => Ok((StatusCode::OK, Some(answer::view(result, context)))),
-            Err(error @ Error::Guard { .. }) => {
+            Ok(result) => Ok(Some(answer::view(result, context))),
+            Err(error @ (Error::Guard { .. } | Error::Invalid(_))) => {
                 form.absorb(error)?;
-                Ok((StatusCode::TOO_MANY_REQUESTS, None))
-            }
-            Err(error @ Error::Invalid(_)) => {
-                form.absorb(error)?;
-                Ok((StatusCode::UNPROCESSABLE_ENTITY, None))
+                Ok(None)
             }
             Err(error) => Err(error.into()),
         }

@@ -20,7 +20,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::permit::VersionsPublish;
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use super::moves::day;
 use super::new::optional;
 use crate::app::App;
@@ -104,10 +104,7 @@ pub(super) async fn submit(
             let path = format!("{}/versions/{label}", frame.path());
             Ok(visit.redirect_with(&path, format!("{label} is deprecated now.")))
         }
-        Err(error) => {
-            form.absorb(error)?;
-            show(&app, &visit, &caller, frame, &version, form, None).await
-        }
+        Err(error) => show(&app, &visit, &caller, frame, &version, form.refused(error)?, None).await,
     }
 }
 
@@ -176,7 +173,7 @@ async fn show(
     let notice_days = visit.tenant().settings.min_deprecation_days;
     let shell = frame.shell_below(visit, view.version.label.as_str(), "Deprecate");
     let template = Deprecate {
-        shell: told(shell, &form),
+        shell: shell.with(&form),
         href: format!("{}/versions/{}", frame.href, view.version.label),
         impact: versions.impact(caller, &of, version).await.ok(),
         earliest: date(in_days(app.control.now(), notice_days + 1)),
@@ -187,5 +184,5 @@ async fn show(
         frame,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }

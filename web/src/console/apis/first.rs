@@ -16,7 +16,7 @@ use gatewright_webkit::permit::VersionsPublish;
 use gatewright_webkit::problem::Problem;
 use url::Url;
 
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use crate::app::App;
 use crate::fields::Fields;
 use crate::form::FormState;
@@ -133,7 +133,7 @@ async fn show(
         .last_crumb("Review and publish");
     let limits = first_run::free_limits()?;
     let template = Review {
-        shell: told(shell, &form),
+        shell: shell.with(&form),
         limits: limits
             .iter()
             .map(gatewright_control::limits::NewLimit::in_words)
@@ -143,5 +143,5 @@ async fn show(
         frame,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }

@@ -1,19 +1,15 @@
 //! What every page of one API shares: whose it is, what the visitor may do
 //! with it, the tabs, and the way to it.
 
-use askama::Template;
 use gatewright_control::Caller;
 use gatewright_control::views::ApiView;
 use gatewright_model::id::ApiId;
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
 
 use super::PATH;
 use crate::app::App;
-use crate::form::FormState;
-use crate::page::Page;
 use crate::shell::Shell;
 use crate::visit::Visit;
 
@@ -85,7 +81,7 @@ impl Frame {
                 plans: may(Permission::PlansWrite),
                 decide: may(Permission::ApprovalsDecide),
                 usage: may(Permission::UsageRead),
-                consumers: may(Permission::ApplicationsRead),
+                consumers: may(Permission::TenantRead) || may(Permission::ApisWrite),
             },
             href: format!("{}{PATH}/{}", visit.base(), view.api.slug),
             portal: format!("{}/apis/{}", visit.base(), view.api.slug),
@@ -156,22 +152,4 @@ impl Frame {
             .map(|(label, path, tab, _)| (label, [self.href.as_str(), path].concat(), tab == self.tab))
             .collect()
     }
-}
-
-/// A page with a form; a refused one is answered as such.
-///
-/// # Errors
-/// A fault of ours, when the template fails.
-pub(super) fn shown<T: Template>(template: &T, form: &FormState) -> Result<Page, Problem> {
-    let page = Page::html(template)?;
-    Ok(if form.is_ok() {
-        page
-    } else {
-        page.status(StatusCode::UNPROCESSABLE_ENTITY)
-    })
-}
-
-/// The shell of a form: its title says when it was refused.
-pub(super) fn told(shell: Shell, form: &FormState) -> Shell {
-    if form.is_ok() { shell } else { shell.errors() }
 }

@@ -13,10 +13,10 @@ use gatewright_model::page::PageRequest;
 use gatewright_model::permission::Permission;
 use gatewright_model::state::Word;
 use gatewright_webkit::authorized::Authorized;
-use gatewright_webkit::permit::ApisRead;
 use gatewright_webkit::problem::Problem;
 
 use crate::app::App;
+use crate::console::permit::Apis;
 use crate::listing::Listing;
 use crate::page::Page;
 use crate::range::{Range, Span};
@@ -59,7 +59,7 @@ impl List {
 }
 
 pub(super) async fn list(
-    caller: Authorized<ApisRead>,
+    caller: Authorized<Apis>,
     visit: Visit,
     State(app): State<App>,
 ) -> Result<Page, Problem> {

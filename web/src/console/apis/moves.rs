@@ -19,7 +19,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::permit::VersionsPublish;
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use super::version;
 use crate::app::App;
 use crate::fields::Fields;
@@ -155,7 +155,7 @@ async fn ask(
     let (label, about) = version::words(verb);
     let shell = frame.shell_below(visit, view.version.label.as_str(), label);
     let template = Confirm {
-        shell: told(shell, &form),
+        shell: shell.with(&form),
         href: format!("{}/versions/{}", frame.href, view.version.label),
         verb: verb.as_str(),
         label,
@@ -165,7 +165,7 @@ async fn ask(
         frame,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }
 
 #[cfg(test)]

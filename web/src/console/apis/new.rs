@@ -17,7 +17,6 @@ use url::Url;
 
 use super::document::{self, KeptText, Sent};
 use super::findings::{self, FindingRow};
-use super::frame::{shown, told};
 use super::{PATH, list};
 use crate::app::App;
 use crate::fields::Fields;
@@ -110,10 +109,7 @@ pub(super) async fn submit(
             };
             show(&app, &visit, &caller, form, kept, Some(checked)).await
         }
-        Err(error) => {
-            form.absorb(error)?;
-            show(&app, &visit, &caller, form, kept, None).await
-        }
+        Err(error) => show(&app, &visit, &caller, form.refused(error)?, kept, None).await,
     }
 }
 
@@ -243,7 +239,7 @@ async fn show(
         .crumb("APIs", PATH)
         .last_crumb("New API");
     let template = NewApi {
-        shell: told(shell, &form),
+        shell: shell.with(&form),
         first_run: form.value("first") == "1",
         // The service listens on loopback, where only this tenant's upstreams may be.
         sample: app.settings.sample.is_some() && visit.tenant().slug.as_str() == DEFAULT_TENANT,
@@ -252,5 +248,5 @@ async fn show(
         kept,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }

@@ -15,12 +15,12 @@ use gatewright_model::state::Word;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::ApisRead;
 use gatewright_webkit::problem::Problem;
 
 use super::frame::{Frame, Tab};
 use crate::app::App;
 use crate::chart::{Spark, Tone};
+use crate::console::permit::Apis;
 use crate::page::Page;
 use crate::range::{Range, Span};
 use crate::shell::Shell;
@@ -80,7 +80,7 @@ struct Overview {
 }
 
 pub(super) async fn overview(
-    caller: Authorized<ApisRead>,
+    caller: Authorized<Apis>,
     visit: Visit,
     State(app): State<App>,
     At(api): At<Ref<ApiId>>,

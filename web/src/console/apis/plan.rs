@@ -15,13 +15,14 @@ use gatewright_model::state::Word;
 use gatewright_model::text::Name;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApisRead, PlansWrite};
+use gatewright_webkit::permit::PlansWrite;
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use super::limit_rows::{self, LimitRow};
 use super::plans::{covered, in_words, read_coverage};
 use crate::app::App;
+use crate::console::permit::Apis;
 use crate::fields::Fields;
 use crate::form::FormState;
 use crate::page::Page;
@@ -68,7 +69,7 @@ struct ClosePlan {
 }
 
 pub(super) async fn show(
-    caller: Authorized<ApisRead>,
+    caller: Authorized<Apis>,
     visit: Visit,
     State(app): State<App>,
     At((api, id)): At<(Ref<ApiId>, PlanId)>,
@@ -315,7 +316,7 @@ async fn render(
         .crumb("Plans", &format!("{path}/plans"))
         .last_crumb(plan.name.to_string());
     let template = PlanPage {
-        shell: told(shell, &form),
+        shell: shell.with(&form),
         limits: in_words(&plan.current.limits),
         versions: covered(&frame, &plan.versions),
         rows: limit_rows::rows(&form),
@@ -327,5 +328,5 @@ async fn render(
         frame,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }

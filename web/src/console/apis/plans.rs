@@ -13,12 +13,13 @@ use gatewright_model::state::Word;
 use gatewright_model::text::{Name, Slug};
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApisRead, PlansWrite};
+use gatewright_webkit::permit::PlansWrite;
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use super::limit_rows::{self, LimitRow};
 use crate::app::App;
+use crate::console::permit::Apis;
 use crate::fields::Fields;
 use crate::form::FormState;
 use crate::listing::Listing;
@@ -55,7 +56,7 @@ struct NewPlanPage {
 }
 
 pub(super) async fn list(
-    caller: Authorized<ApisRead>,
+    caller: Authorized<Apis>,
     visit: Visit,
     State(app): State<App>,
     At(api): At<Ref<ApiId>>,
@@ -203,10 +204,10 @@ pub(super) fn read_coverage(fields: &Fields, form: &mut FormState) -> PlanVersio
 
 fn render(visit: &Visit, frame: Frame, form: FormState) -> Result<Page, Problem> {
     let template = NewPlanPage {
-        shell: told(frame.shell(visit, "New plan"), &form),
+        shell: frame.shell(visit, "New plan").with(&form),
         rows: limit_rows::rows(&form),
         frame,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }

@@ -13,7 +13,7 @@ use gatewright_webkit::problem::Problem;
 
 use super::document::{self, KeptText, Sent};
 use super::findings::{self, FindingRow};
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use crate::app::App;
 use crate::fields::Fields;
 use crate::form::FormState;
@@ -133,7 +133,7 @@ impl Answer {
         let label = view.version.label.to_string();
         let shell = frame.shell_below(visit, &label, "Import a description");
         let template = Reimport {
-            shell: told(shell, &self.form),
+            shell: shell.with(&self.form),
             href: format!("{}/versions/{label}", frame.href),
             label,
             routed: view.version.state.is_routed(),
@@ -142,6 +142,6 @@ impl Answer {
             kept: self.kept,
             checked: self.checked,
         };
-        shown(&template, &template.form)
+        Page::form(&template, &template.form)
     }
 }

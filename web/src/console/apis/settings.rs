@@ -14,7 +14,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::permit::ApisWrite;
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use super::{PATH, list};
 use crate::app::App;
 use crate::fields::Fields;
@@ -128,11 +128,11 @@ async fn render(
         .iter()
         .any(|version| version.state.is_routed() || version.state.is_terminal());
     let template = Settings {
-        shell: told(frame.shell(visit, "Settings"), &form),
+        shell: frame.shell(visit, "Settings").with(&form),
         teams: list::team_choices(app, caller).await,
         served,
         frame,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }

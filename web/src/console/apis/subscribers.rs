@@ -15,11 +15,11 @@ use gatewright_model::reference::Ref;
 use gatewright_model::state::Word;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::ApplicationsRead;
 use gatewright_webkit::problem::Problem;
 
 use super::frame::{Frame, Tab};
 use crate::app::App;
+use crate::console::permit::TrafficRead;
 use crate::listing::Listing;
 use crate::page::Page;
 use crate::range::{Range, Span};
@@ -49,7 +49,7 @@ struct Subscribers {
 }
 
 pub(super) async fn list(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<TrafficRead>,
     visit: Visit,
     State(app): State<App>,
     At(api): At<Ref<ApiId>>,

@@ -10,12 +10,13 @@ use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::state::Word;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApisRead, ApisWrite};
+use gatewright_webkit::permit::ApisWrite;
 use gatewright_webkit::problem::Problem;
 use url::Url;
 
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use crate::app::App;
+use crate::console::permit::Apis;
 use crate::fields::Fields;
 use crate::form::FormState;
 use crate::page::Page;
@@ -47,7 +48,7 @@ struct UpstreamPage {
 }
 
 pub(super) async fn show(
-    caller: Authorized<ApisRead>,
+    caller: Authorized<Apis>,
     visit: Visit,
     State(app): State<App>,
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
@@ -218,7 +219,7 @@ async fn render(
     let label = view.version.label.to_string();
     let shell = frame.shell_below(visit, &label, "Upstream");
     let template = UpstreamPage {
-        shell: told(shell, &form),
+        shell: shell.with(&form),
         href: format!("{}/versions/{label}", frame.href),
         label,
         routed: view.version.state.is_routed(),
@@ -232,7 +233,7 @@ async fn render(
         frame,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ use gatewright_model::state::Word;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::ApisRead;
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use super::overview::{Check, checklist};
 use crate::app::App;
+use crate::console::permit::Apis;
 use crate::form::FormState;
 use crate::page::Page;
 use crate::shell::Shell;
@@ -69,7 +69,7 @@ struct VersionPage {
 }
 
 pub(super) async fn show(
-    caller: Authorized<ApisRead>,
+    caller: Authorized<Apis>,
     visit: Visit,
     State(app): State<App>,
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
@@ -111,7 +111,7 @@ pub(super) async fn render(
         .crumb("Versions", &format!("{}/versions", frame.path()))
         .last_crumb(label);
     let template = VersionPage {
-        shell: told(shell, &form),
+        shell: shell.with(&form),
         checks: checks(app, caller, &frame, &view, &href).await?,
         steps: steps(visit, &frame, &view, &href),
         events: events(&view, &revisions),
@@ -123,7 +123,7 @@ pub(super) async fn render(
         frame,
         form,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }
 
 async fn checks(

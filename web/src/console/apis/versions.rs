@@ -10,13 +10,14 @@ use gatewright_model::reference::Ref;
 use gatewright_model::text::VersionLabel;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApisRead, ApisWrite};
+use gatewright_webkit::permit::ApisWrite;
 use gatewright_webkit::problem::Problem;
 
 use super::document::{self, KeptText, Sent};
 use super::findings::{self, FindingRow};
-use super::frame::{Frame, Tab, shown, told};
+use super::frame::{Frame, Tab};
 use crate::app::App;
+use crate::console::permit::Apis;
 use crate::fields::Fields;
 use crate::form::FormState;
 use crate::listing::Listing;
@@ -48,7 +49,7 @@ struct NewVersionPage {
 }
 
 pub(super) async fn list(
-    caller: Authorized<ApisRead>,
+    caller: Authorized<Apis>,
     visit: Visit,
     State(app): State<App>,
     At(api): At<Ref<ApiId>>,
@@ -150,10 +151,7 @@ pub(super) async fn create(
             form.fail_field(document::TEXT, "This description cannot be imported as it is");
             render(&visit, frame, form, kept, findings::rows(found))
         }
-        Err(error) => {
-            form.absorb(error)?;
-            render(&visit, frame, form, kept, Vec::new())
-        }
+        Err(error) => render(&visit, frame, form.refused(error)?, kept, Vec::new()),
     }
 }
 
@@ -183,12 +181,12 @@ fn render(
         })
         .collect();
     let template = NewVersionPage {
-        shell: told(frame.shell(visit, "New version"), &form),
+        shell: frame.shell(visit, "New version").with(&form),
         copies,
         frame,
         form,
         kept,
         findings,
     };
-    shown(&template, &template.form)
+    Page::form(&template, &template.form)
 }

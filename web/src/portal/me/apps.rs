@@ -20,7 +20,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::permit::{ApplicationsRead, ApplicationsWrite};
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, crumbs, path_of, refused};
+use super::frame::{Frame, Tab, crumbs, path_of};
 use super::logs::CallRow;
 use crate::app::App;
 use crate::fields::Fields;
@@ -126,17 +126,14 @@ async fn create(
     let mut form = FormState::from_fields(&fields);
     let teams = app.control.consumer().teams_to_create_in(&caller).await?;
     let Some(new) = read(&mut form, &fields) else {
-        return show_new(&visit, teams, form).map(refused);
+        return show_new(&visit, teams, form);
     };
     match app.control.applications().create(&caller, new).await {
         Ok(application) => Ok(visit.redirect_with(
             &path_of(&application),
             "Application created. Next: get access to an API.",
         )),
-        Err(error) => {
-            form.absorb(error)?;
-            show_new(&visit, teams, form).map(refused)
-        }
+        Err(error) => show_new(&visit, teams, form.refused(error)?),
     }
 }
 
@@ -173,14 +170,14 @@ fn first_choice(caller: &Caller, teams: &[Team]) -> String {
 fn show_new(visit: &Visit, teams: Vec<Team>, form: FormState) -> Result<Page, Problem> {
     let shell = crumbs(visit.shell("New application")).last_crumb("New");
     let template = NewPage {
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         teams: teams
             .into_iter()
             .map(|team| (team.slug.to_string(), team.name.to_string()))
             .collect(),
         form,
     };
-    Page::html(&template)
+    Page::form(&template, &template.form)
 }
 
 async fn overview(

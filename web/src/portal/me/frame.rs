@@ -11,7 +11,6 @@ use gatewright_model::tenancy::Team;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::problem::Problem;
 use http::HeaderValue;
-use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use jiff::tz::TimeZone;
 
@@ -197,11 +196,6 @@ pub(super) fn crumbs(shell: Shell) -> Shell {
 
 pub(super) fn path_of(application: &Application) -> String {
     format!("/me/apps/{}", application.slug)
-}
-
-/// A page whose form was refused.
-pub(super) fn refused(page: Page) -> Page {
-    page.status(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// A page that nobody may keep: it shows a secret.

@@ -18,7 +18,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::permit::{ApplicationsRead, CredentialsWrite};
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, refused};
+use super::frame::{Frame, Tab};
 use super::reveal;
 use crate::app::App;
 use crate::fields::Fields;
@@ -44,10 +44,10 @@ const USUAL_GRACE: &str = "86400";
 pub(super) fn routes(pages: Pages) -> Pages {
     pages
         .get("/me/apps/{application}/keys", list)
-        .post("/me/apps/{application}/keys", create)
+        .post_fresh("/me/apps/{application}/keys", create)
         .get("/me/apps/{application}/keys/new", new)
         .get("/me/apps/{application}/keys/{credential}/rotate", ask_rotate)
-        .post("/me/apps/{application}/keys/{credential}/rotate", rotate)
+        .post_fresh("/me/apps/{application}/keys/{credential}/rotate", rotate)
         .get("/me/apps/{application}/keys/{credential}/revoke", ask_revoke)
         .post("/me/apps/{application}/keys/{credential}/revoke", revoke)
         .get("/me/apps/{application}/keys/{credential}/disable", ask_disable)
@@ -168,7 +168,7 @@ async fn create(
     let frame = Frame::load(&app, &visit, &caller, &application, Tab::Keys).await?;
     let mut form = FormState::from_fields(&fields);
     let Some(new) = read(&mut form, &fields) else {
-        return show_new(&visit, frame, form).map(refused);
+        return show_new(&visit, frame, form);
     };
     let issued = app
         .control
@@ -177,21 +177,18 @@ async fn create(
         .await;
     match issued {
         Ok(issued) => Ok(reveal_after(&visit, &frame.application.slug, &issued)),
-        Err(error) => {
-            form.absorb(error)?;
-            show_new(&visit, frame, form).map(refused)
-        }
+        Err(error) => show_new(&visit, frame, form.refused(error)?),
     }
 }
 
 fn show_new(visit: &Visit, frame: Frame, form: FormState) -> Result<Page, Problem> {
     let shell = frame.shell_below(visit, "New key");
     let template = NewPage {
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         frame,
         form,
     };
-    Page::html(&template)
+    Page::form(&template, &template.form)
 }
 
 fn read(form: &mut FormState, fields: &Fields) -> Option<NewCredential> {
@@ -267,7 +264,7 @@ async fn rotate(
         .parse::<u64>()
         .map_err(|_| Invalid::new("invalid_grace", "must be one of the choices"));
     let Some(grace) = form.take("grace_seconds", grace) else {
-        return show_rotate(&visit, frame, key, form).map(refused);
+        return show_rotate(&visit, frame, key, form);
     };
     let rotated = app
         .control
@@ -276,23 +273,20 @@ async fn rotate(
         .await;
     match rotated {
         Ok(issued) => Ok(reveal_after(&visit, &frame.application.slug, &issued)),
-        Err(error) => {
-            form.absorb(error)?;
-            show_rotate(&visit, frame, key, form).map(refused)
-        }
+        Err(error) => show_rotate(&visit, frame, key, form.refused(error)?),
     }
 }
 
 fn show_rotate(visit: &Visit, frame: Frame, key: Credential, form: FormState) -> Result<Page, Problem> {
     let shell = frame.shell_below(visit, "Rotate key");
     let template = RotatePage {
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         frame,
         key,
         form,
         graces: GRACES,
     };
-    Page::html(&template)
+    Page::form(&template, &template.form)
 }
 
 async fn ask_revoke(
@@ -321,15 +315,12 @@ async fn revoke(
         None => None,
     };
     if !form.is_ok() {
-        return show_end(&visit, frame, key, form, false).map(refused);
+        return show_end(&visit, frame, key, form, false);
     }
     let action = CredentialAction::Revoke { reason };
     match move_key(&app, &caller, id, action).await {
         Ok(()) => Ok(visit.redirect_with(&frame.tab_path(), "Key revoked. It opens nothing any more.")),
-        Err(error) => {
-            form.absorb(error)?;
-            show_end(&visit, frame, key, form, false).map(refused)
-        }
+        Err(error) => show_end(&visit, frame, key, form.refused(error)?, false),
     }
 }
 
@@ -352,13 +343,10 @@ async fn disable(
 ) -> Result<Page, Problem> {
     let frame = Frame::load(&app, &visit, &caller, &application, Tab::Keys).await?;
     let key = find(&app, &caller, &frame, id).await?;
-    let mut form = FormState::default();
+    let form = FormState::default();
     match move_key(&app, &caller, id, CredentialAction::Disable).await {
         Ok(()) => Ok(visit.redirect_with(&frame.tab_path(), "Key switched off. You can switch it on again.")),
-        Err(error) => {
-            form.absorb(error)?;
-            show_end(&visit, frame, key, form, true).map(refused)
-        }
+        Err(error) => show_end(&visit, frame, key, form.refused(error)?, true),
     }
 }
 
@@ -397,11 +385,11 @@ fn show_end(
     let title = if disable { "Switch key off" } else { "Revoke key" };
     let shell = frame.shell_below(visit, title);
     let template = EndPage {
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         frame,
         key,
         form,
         disable,
     };
-    Page::html(&template)
+    Page::form(&template, &template.form)
 }

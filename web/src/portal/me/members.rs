@@ -14,7 +14,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::permit::{MembersWrite, TeamsRead};
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, refused, unkept};
+use super::frame::{Frame, Tab, unkept};
 use crate::app::App;
 use crate::fields::Fields;
 use crate::form::FormState;
@@ -26,7 +26,7 @@ use crate::visit::Visit;
 pub(super) fn routes(pages: Pages) -> Pages {
     pages
         .get("/me/apps/{application}/members", list)
-        .post("/me/apps/{application}/members", invite)
+        .post_fresh("/me/apps/{application}/members", invite)
 }
 
 #[derive(Template)]
@@ -70,7 +70,7 @@ async fn invite(
         None => None,
     };
     let Some(email) = email.filter(|_| form.is_ok()) else {
-        return show(&app, &visit, &caller, frame, form, None).await.map(refused);
+        return show(&app, &visit, &caller, frame, form, None).await;
     };
     let new = NewTeammate {
         email,
@@ -92,12 +92,9 @@ async fn invite(
         },
         Err(gatewright_control::Error::Duplicate { .. }) => {
             form.fail_whole("this person is in the team already");
-            show(&app, &visit, &caller, frame, form, None).await.map(refused)
+            show(&app, &visit, &caller, frame, form, None).await
         }
-        Err(error) => {
-            form.absorb(error)?;
-            show(&app, &visit, &caller, frame, form, None).await.map(refused)
-        }
+        Err(error) => show(&app, &visit, &caller, frame, form.refused(error)?, None).await,
     }
 }
 
@@ -111,11 +108,11 @@ async fn show(
 ) -> Result<Page, Problem> {
     let shell = frame.shell(visit);
     let template = MembersPage {
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         people: app.control.consumer().people(caller, frame.team.id).await?,
         frame,
         form,
         link,
     };
-    Page::html(&template)
+    Page::form(&template, &template.form)
 }

@@ -19,7 +19,7 @@ use gatewright_model::secret::SecretText;
 use gatewright_model::text::Slug;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::ApplicationsRead;
+use gatewright_webkit::permit::CredentialsWrite;
 use gatewright_webkit::problem::Problem;
 use http::header::{CONTENT_DISPOSITION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
@@ -69,7 +69,7 @@ pub(super) fn hand_over(visit: &Visit, application: &Slug, issued: &Issued) -> P
 
 /// The page of a fresh key.
 async fn created(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<CredentialsWrite>,
     visit: Visit,
     State(app): State<App>,
     At((application, id)): At<(Ref<ApplicationId>, CredentialId)>,
@@ -102,7 +102,7 @@ async fn created(
 
 /// The key as the lines of an environment file.
 async fn download(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<CredentialsWrite>,
     visit: Visit,
     State(app): State<App>,
     At((application, id)): At<(Ref<ApplicationId>, CredentialId)>,
@@ -133,7 +133,7 @@ async fn download(
 
 /// Forgets the secret.
 async fn stored(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<CredentialsWrite>,
     visit: Visit,
     State(app): State<App>,
     At((application, id)): At<(Ref<ApplicationId>, CredentialId)>,

@@ -14,7 +14,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::permit::ApplicationsWrite;
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, refused};
+use super::frame::{Frame, Tab};
 use crate::app::App;
 use crate::fields::Fields;
 use crate::form::FormState;
@@ -67,13 +67,13 @@ fn present(app: &App, visit: &Visit, frame: Frame, form: FormState) -> Result<Pa
     let shell = frame.shell(visit);
     let archived_at = frame.application.archived_at;
     let template = SettingsPage {
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         archived: frame.application.state == ApplicationState::Archived,
         can_return: archived_at.is_some_and(|at| app.control.now().since(at) <= UNARCHIVE_WITHIN),
         frame,
         form,
     };
-    Page::html(&template)
+    Page::form(&template, &template.form)
 }
 
 async fn rename(
@@ -86,7 +86,7 @@ async fn rename(
     let frame = Frame::load(&app, &visit, &caller, &application, Tab::Settings).await?;
     let mut form = FormState::from_fields(&fields);
     let Some(name) = form.take("name", Name::parse(fields.get("name"))) else {
-        return present(&app, &visit, frame, form).map(refused);
+        return present(&app, &visit, frame, form);
     };
     let renamed = app
         .control
@@ -95,10 +95,7 @@ async fn rename(
         .await;
     match renamed {
         Ok(_) => Ok(visit.redirect_with(&frame.tab_path(), "Saved.")),
-        Err(error) => {
-            form.absorb(error)?;
-            present(&app, &visit, frame, form).map(refused)
-        }
+        Err(error) => present(&app, &visit, frame, form.refused(error)?),
     }
 }
 
@@ -128,7 +125,7 @@ async fn show_archive(
         .await?;
     let shell = frame.shell_below(visit, "Archive");
     let template = ArchivePage {
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         subscriptions: subscriptions
             .iter()
             .filter(|view| view.subscription.state.is_live())
@@ -141,7 +138,7 @@ async fn show_archive(
         frame,
         form,
     };
-    Page::html(&template)
+    Page::form(&template, &template.form)
 }
 
 async fn archive(
@@ -156,9 +153,7 @@ async fn archive(
     if fields.get("confirm") != frame.application.slug.as_str() {
         let rule = Invalid::new("not_confirmed", "is not the short name of the application");
         form.fail("confirm", &rule);
-        return show_archive(&app, &visit, &caller, frame, form)
-            .await
-            .map(refused);
+        return show_archive(&app, &visit, &caller, frame, form).await;
     }
     let archived = app
         .control
@@ -173,12 +168,7 @@ async fn archive(
         .await;
     match archived {
         Ok(_) => Ok(visit.redirect_with("/me/apps", "Archived. It can be brought back for 30 days.")),
-        Err(error) => {
-            form.absorb(error)?;
-            show_archive(&app, &visit, &caller, frame, form)
-                .await
-                .map(refused)
-        }
+        Err(error) => show_archive(&app, &visit, &caller, frame, form.refused(error)?).await,
     }
 }
 
@@ -203,7 +193,7 @@ async fn activate(
         Err(error) => {
             let mut form = FormState::new([("name", frame.application.name.to_string())]);
             form.absorb(error)?;
-            present(&app, &visit, frame, form).map(refused)
+            present(&app, &visit, frame, form)
         }
     }
 }

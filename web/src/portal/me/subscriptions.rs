@@ -20,7 +20,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::permit::{ApplicationsRead, SubscriptionsRequest};
 use gatewright_webkit::problem::Problem;
 
-use super::frame::{Frame, Tab, moment, refused};
+use super::frame::{Frame, Tab, moment};
 use crate::app::App;
 use crate::fields::Fields;
 use crate::filters;
@@ -161,9 +161,10 @@ async fn present(
     let shell = frame.shell_below(visit, &format!("{}: {}", view.api.name, view.plan.name));
     let subscriptions = app.control.subscriptions();
     let note = view.subscription.request_note.as_ref();
-    let wrong = form.is_some();
+    let form = form
+        .unwrap_or_else(|| FormState::new([("reason", note.map_or_else(String::new, ToString::to_string))]));
     let template = ShowPage {
-        shell: if wrong { shell.errors() } else { shell },
+        shell: shell.with(&form),
         limits: subscriptions
             .standing(caller, id)
             .await?
@@ -177,14 +178,11 @@ async fn present(
             .map(event_row)
             .collect(),
         can: can_do(&frame, &view),
-        form: form.unwrap_or_else(|| {
-            FormState::new([("reason", note.map_or_else(String::new, ToString::to_string))])
-        }),
+        form,
         frame,
         view,
     };
-    let page = Page::html(&template)?;
-    Ok(if wrong { refused(page) } else { page })
+    Page::form(&template, &template.form)
 }
 
 fn can_do(frame: &Frame, view: &SubscriptionView) -> CanDo {
@@ -345,7 +343,7 @@ async fn close(
     At((application, id)): At<(Ref<ApplicationId>, SubscriptionId)>,
     fields: Fields,
 ) -> Result<Page, Problem> {
-    let mut form = FormState::from_fields(&fields);
+    let form = FormState::from_fields(&fields);
     let (grace, done) = if form.checked("when", "later") {
         (THIRTY_DAYS, "It closes in 30 days.")
     } else {
@@ -366,12 +364,7 @@ async fn close(
             let path = format!("/me/apps/{application}/subscriptions");
             Ok(visit.redirect_with(&path, done))
         }
-        Err(error) => {
-            form.absorb(error)?;
-            show_close(&app, &visit, &caller, &application, id, form)
-                .await
-                .map(refused)
-        }
+        Err(error) => show_close(&app, &visit, &caller, &application, id, form.refused(error)?).await,
     }
 }
 
@@ -391,12 +384,12 @@ async fn show_close(
     let frame = Frame::new(visit, caller, of, Tab::Subscriptions);
     let shell = frame.shell_below(visit, "Close subscription");
     let template = ClosePage {
-        shell: if form.is_ok() { shell } else { shell.errors() },
+        shell: shell.with(&form),
         frame,
         view,
         form,
     };
-    Page::html(&template)
+    Page::form(&template, &template.form)
 }
 
 /// Asks anew after a rejection or an end; the note of the last request stands in the form.
@@ -444,8 +437,15 @@ async fn again(
             Ok(visit.redirect_with(&path, "There is a newer request already: this one."))
         }
         Err(error) => {
-            form.absorb(error)?;
-            present(&app, &visit, &caller, &application, id, Some(form)).await
+            present(
+                &app,
+                &visit,
+                &caller,
+                &application,
+                id,
+                Some(form.refused(error)?),
+            )
+            .await
         }
     }
 }
