@@ -96,6 +96,8 @@ pub(crate) struct TestPortal {
     pub(crate) control: Control,
     router: Router,
     clock: Arc<Turned>,
+    store: Store,
+    master_key: MasterKey,
     _dir: tempfile::TempDir,
 }
 
@@ -144,6 +146,16 @@ impl TestPortal {
         }
     }
 
+    /// Another process over the same store.
+    pub(crate) fn restarted(self) -> Self {
+        let control = control_over(self.store.clone(), &self.master_key, self.clock.clone());
+        Self {
+            router: router(control.clone(), WebSettings::default()),
+            control,
+            ..self
+        }
+    }
+
     /// A portal without any administrator.
     pub(crate) async fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -156,26 +168,16 @@ impl TestPortal {
         .await
         .unwrap();
         store.migrate(SystemClock.now()).await.unwrap();
-        let control = Control::new(Parts {
-            store,
-            notices: Notices::in_process(Loudness::Heard),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            master_key: MasterKey::generate(entropy.as_ref()),
-            fetcher: Fetcher::new(AddressPolicy::default()),
-            urls: PublicUrls::new(
-                &"http://gw.test".parse().unwrap(),
-                &"http://portal.test".parse().unwrap(),
-            ),
-            own_listeners: Vec::new(),
-            local_gateway: None,
-        });
+        let master_key = MasterKey::generate(entropy.as_ref());
+        let control = control_over(store.clone(), &master_key, clock.clone());
         control.prepare().await.unwrap().unwrap();
         let router = router(control.clone(), WebSettings::default());
         Self {
             control,
             router,
             clock,
+            store,
+            master_key,
             _dir: dir,
         }
     }
@@ -325,7 +327,34 @@ impl TestPortal {
     }
 }
 
+/// The use cases of one process.
+fn control_over(store: Store, master_key: &MasterKey, clock: Arc<Turned>) -> Control {
+    Control::new(Parts {
+        store,
+        notices: Notices::in_process(Loudness::Heard),
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        master_key: master_key.clone(),
+        fetcher: Fetcher::new(AddressPolicy::default()),
+        urls: PublicUrls::new(
+            &"http://gw.test".parse().unwrap(),
+            &"http://portal.test".parse().unwrap(),
+        ),
+        own_listeners: Vec::new(),
+        local_gateway: None,
+    })
+}
+
 impl Visitor<'_> {
+    /// The same with a cookie more.
+    pub(crate) fn with_cookie(&self, pair: &str) -> Self {
+        let own = self.cookie.iter().map(String::as_str);
+        Self {
+            portal: self.portal,
+            cookie: Some(own.chain([pair]).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
     /// Opens a page.
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(Method::GET, path, &[], Body::empty()).await

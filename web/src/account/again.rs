@@ -17,7 +17,7 @@ use gatewright_model::secret::SecretText;
 use gatewright_webkit::body::{BodyLimit, read_form};
 use gatewright_webkit::problem::Problem;
 use gatewright_webkit::routes::Access;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::account::browser::Browser;
