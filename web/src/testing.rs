@@ -320,6 +320,7 @@ impl TestPortal {
             upstream_url: Some("http://127.0.0.1:9/base".parse().unwrap()),
             team: None,
             visibility: Visibility::Public,
+            visible_to: Vec::new(),
             dry_run: false,
         };
         let admin = self.admin_caller().await;

@@ -1,8 +1,10 @@
 //! Creating, finding and changing APIs.
 
+use std::collections::{BTreeSet, HashMap};
+
 use gatewright_model::api::{Api, ApiKind, VersionState, Visibility};
 use gatewright_model::id::{ApiId, TeamId};
-use gatewright_model::invalid::Invalid;
+use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
@@ -13,6 +15,7 @@ use serde_json::json;
 
 use crate::audit_entry::entry;
 use crate::caller::Caller;
+use crate::catalog::sight;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
@@ -20,6 +23,9 @@ use crate::snapshot;
 use crate::views::{ApiView, VersionSummary};
 
 pub use gatewright_store::ApiOrder;
+
+/// More teams than this are everybody.
+const MOST_TEAMS: usize = 100;
 
 /// Use cases of APIs.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +44,8 @@ pub struct NewApi {
     pub kind: ApiKind,
     /// Who finds it.
     pub visibility: Visibility,
+    /// The teams whose members find it beside the owner, where its visibility is `teams`.
+    pub visible_to: Vec<Ref<TeamId>>,
     /// The owning team; the tenant's default team when absent.
     pub team: Option<Ref<TeamId>>,
     /// Markdown.
@@ -53,6 +61,9 @@ pub struct ApiPatch {
     pub description: Option<String>,
     /// Who finds it.
     pub visibility: Option<Visibility>,
+    /// All teams whose members find it beside the owner, where its visibility is
+    /// `teams`; those that were named stay when absent.
+    pub visible_to: Option<Vec<Ref<TeamId>>>,
     /// Where it stands at the gateway.
     pub context_path: Option<ContextPath>,
     /// The owning team.
@@ -116,7 +127,8 @@ impl Apis<'_> {
         Ok(apis.map(|api| {
             let versions = summaries.remove(&api.id).unwrap_or_default();
             let team = teams.get(&api.team_id).cloned();
-            view(api, team, versions)
+            let visible_to = slugs_of(&api, &teams);
+            view(api, (team, visible_to), versions)
         }))
     }
 
@@ -173,6 +185,11 @@ impl Apis<'_> {
         changed.description = patch.description.unwrap_or(changed.description);
         changed.visibility = patch.visibility.unwrap_or(changed.visibility);
         changed.featured = patch.featured.unwrap_or(changed.featured);
+        changed.visible_to = match patch.visible_to {
+            Some(named) => audience(&mut tx, changed.visibility, &named).await?,
+            None if changed.visibility == Visibility::Teams => changed.visible_to,
+            None => Vec::new(),
+        };
         changed.updated_at = now;
         let changed = tx.apis().update(&changed).await?;
         let after = told(&changed);
@@ -238,6 +255,7 @@ pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new:
         return Err(Error::duplicate("slug_taken", "slug", existing.id));
     }
     free_context(tx, &new.context_path, None).await?;
+    let visible_to = audience(tx, new.visibility, &new.visible_to).await?;
     let api = Api {
         id: control.new_id(now),
         tenant_id: caller.tenant_id,
@@ -247,6 +265,7 @@ pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new:
         description: new.description,
         kind: new.kind,
         visibility: new.visibility,
+        visible_to,
         context_path: new.context_path,
         featured: false,
         created_at: now,
@@ -254,7 +273,13 @@ pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new:
         row_version: 1,
     };
     tx.apis().insert(&api).await?;
-    let details = json!({ "slug": api.slug, "context_path": api.context_path, "kind": api.kind });
+    let details = json!({
+        "slug": api.slug,
+        "context_path": api.context_path,
+        "kind": api.kind,
+        "visibility": api.visibility,
+        "visible_to": api.visible_to,
+    });
     tx.audit(entry(caller, now, "api.create", "api", api.id, details));
     Ok(api)
 }
@@ -279,6 +304,54 @@ async fn named_team(tx: &mut Tx, team: &Ref<TeamId>) -> Result<Team> {
         Err(Error::NotFound { .. }) => Err(unknown_team()),
         other => other,
     }
+}
+
+/// The teams that the field `visible_to` names, each once.
+async fn audience(tx: &mut Tx, visibility: Visibility, named: &[Ref<TeamId>]) -> Result<Vec<TeamId>> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    if visibility != Visibility::Teams {
+        let rule = "must be empty unless visibility is \"teams\": only then are teams named";
+        return Err(Error::field("/visible_to", Invalid::new("not_by_teams", rule)));
+    }
+    if named.len() > MOST_TEAMS {
+        let rule = "must name at most 100 teams; visibility \"tenant\" is for everybody who is signed in";
+        return Err(Error::field("/visible_to", Invalid::new("too_many_items", rule)));
+    }
+    let known = tx.teams().slugs().await?;
+    let (mut teams, mut errors) = (BTreeSet::new(), FieldErrors::default());
+    for (index, team) in named.iter().enumerate() {
+        let found = match team {
+            Ref::Id(id) => known.contains_key(id).then_some(*id),
+            Ref::Slug(slug) => known.iter().find(|(_, own)| *own == slug).map(|(id, _)| *id),
+        };
+        match found {
+            Some(team) => {
+                teams.insert(team);
+            }
+            None => {
+                let rule = "must be the id or the slug of a team of this tenant";
+                errors.add(
+                    &format!("/visible_to/{index}"),
+                    Invalid::new("unknown_team", rule),
+                );
+            }
+        }
+    }
+    errors
+        .finish(Some(teams.into_iter().collect()))
+        .map_err(Error::Invalid)
+}
+
+/// What the audit trail keeps of an API.
+fn told(api: &Api) -> serde_json::Value {
+    json!({
+        "name": api.name,
+        "context_path": api.context_path,
+        "visibility": api.visibility,
+        "visible_to": api.visible_to,
+    })
 }
 
 /// The field `team` names nothing.
@@ -312,13 +385,10 @@ async fn find(tx: &mut Tx, api: &Ref<ApiId>) -> Result<Api> {
     found.ok_or(Error::missing("api"))
 }
 
-/// An API that the caller may know of.
+/// An API that the caller may know of: one that the caller finds, by the right to read APIs.
 pub(crate) async fn visible(tx: &mut Tx, caller: &Caller, api: &Ref<ApiId>) -> Result<Api> {
     let api = find(tx, api).await?;
-    let of_team = caller.rights.in_team(Permission::ApisRead, api.team_id);
-    let of_all = matches!(api.visibility, Visibility::Public | Visibility::Tenant)
-        && caller.rights.anywhere(Permission::ApisRead);
-    if of_team || of_all {
+    if caller.rights.anywhere(Permission::ApisRead) && sight::finds(Some(&caller.rights), &api) {
         Ok(api)
     } else {
         Err(Error::missing("api"))
@@ -346,10 +416,26 @@ pub(crate) async fn load_view(tx: &mut Tx, api: Api) -> Result<ApiView> {
         .remove(&api.id)
         .unwrap_or_default();
     let team = tx.teams().find(api.team_id).await?.map(|team| team.slug);
-    Ok(view(api, team, versions))
+    let visible_to = match api.visible_to.as_slice() {
+        [] => Vec::new(),
+        _ => slugs_of(&api, &tx.teams().slugs().await?),
+    };
+    Ok(view(api, (team, visible_to), versions))
 }
 
-fn view(api: Api, team: Option<Slug>, versions: Vec<gatewright_store::VersionSummary>) -> ApiView {
+/// The slugs of the teams that an API names, in order.
+fn slugs_of(api: &Api, teams: &HashMap<TeamId, Slug>) -> Vec<Slug> {
+    let named = api.visible_to.iter().filter_map(|team| teams.get(team).cloned());
+    let mut slugs: Vec<Slug> = named.collect();
+    slugs.sort_unstable();
+    slugs
+}
+
+fn view(
+    api: Api,
+    (team, visible_to): (Option<Slug>, Vec<Slug>),
+    versions: Vec<gatewright_store::VersionSummary>,
+) -> ApiView {
     let versions = versions
         .into_iter()
         .map(|version| VersionSummary {
@@ -360,5 +446,10 @@ fn view(api: Api, team: Option<Slug>, versions: Vec<gatewright_store::VersionSum
         .collect();
     // The foreign key keeps a team under every API; the API's own slug stands in for a row that is just being moved.
     let team = team.unwrap_or_else(|| api.slug.clone());
-    ApiView { api, team, versions }
+    ApiView {
+        api,
+        team,
+        visible_to,
+        versions,
+    }
 }

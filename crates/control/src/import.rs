@@ -60,6 +60,8 @@ pub struct ImportRequest {
     pub team: Option<Ref<TeamId>>,
     /// Who finds it.
     pub visibility: Visibility,
+    /// The teams whose members find it beside the owner, where its visibility is `teams`.
+    pub visible_to: Vec<Ref<TeamId>>,
     /// Only tell what would happen.
     pub dry_run: bool,
 }
@@ -99,6 +101,7 @@ impl Control {
             context_path: place.context_path,
             kind: ApiKind::Rest,
             visibility: request.visibility,
+            visible_to: request.visible_to,
             team: request.team,
             description: document.description.clone(),
         };

@@ -12,6 +12,8 @@ pub struct ApiView {
     pub api: Api,
     /// The slug of the owning team.
     pub team: Slug,
+    /// The slugs of the teams that it names, where its visibility is `teams`.
+    pub visible_to: Vec<Slug>,
     /// Its versions, oldest first.
     pub versions: Vec<VersionSummary>,
 }

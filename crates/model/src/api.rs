@@ -130,6 +130,9 @@ pub struct Api {
     pub kind: ApiKind,
     /// Who finds it.
     pub visibility: Visibility,
+    /// The teams whose members find it beside the owning team, in the order of
+    /// their ids; empty unless its visibility is `teams`.
+    pub visible_to: Vec<TeamId>,
     /// Where it stands at the gateway; unique in the tenant.
     pub context_path: ContextPath,
     /// Whether the portal shows it first.

@@ -4,22 +4,78 @@ use gatewright_model::api::{Api, ApiVersion, VersionState, Visibility};
 use gatewright_model::id::{ApiId, EntityId, TeamId};
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::text::{ContextPath, Slug};
-use sea_query::{Condition, Expr, ExprTrait, Order, Query, SelectStatement};
+use sea_query::{Condition, Expr, ExprTrait, Order, Query, SelectStatement, Value};
 use uuid::Uuid;
 
+use crate::audience;
+use crate::column::Column;
 use crate::error::StoreError;
-use crate::row::{Record, contains, is, is_in, is_some, record, versioned};
-use crate::tx::repository;
+use crate::row::{Fault, Record, Row, contains, is, is_in, is_some, versioned};
+use crate::tx::{Tx, repository};
 
 repository! {
     /// APIs.
     Apis via apis
 }
 
-record! { Api in "api" owned by Some("tenant_id") => {
-    id, tenant_id, team_id, slug, name, description, kind, visibility, context_path, featured, created_at,
-    updated_at, row_version,
-} }
+/// An API as its own row holds it; the teams that it names stand in another table.
+impl Record for Api {
+    const TABLE: &'static str = "api";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "tenant_id",
+        "team_id",
+        "slug",
+        "name",
+        "description",
+        "kind",
+        "visibility",
+        "context_path",
+        "featured",
+        "created_at",
+        "updated_at",
+        "row_version",
+    ];
+    const OWNER: Option<&'static str> = Some("tenant_id");
+
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            id: row.get("id")?,
+            tenant_id: row.get("tenant_id")?,
+            team_id: row.get("team_id")?,
+            slug: row.get("slug")?,
+            name: row.get("name")?,
+            description: row.get("description")?,
+            kind: row.get("kind")?,
+            visibility: row.get("visibility")?,
+            visible_to: Vec::new(),
+            context_path: row.get("context_path")?,
+            featured: row.get("featured")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+            row_version: row.get("row_version")?,
+        })
+    }
+
+    fn values(&self) -> Vec<Value> {
+        vec![
+            self.id.value(),
+            self.tenant_id.value(),
+            self.team_id.value(),
+            self.slug.value(),
+            self.name.value(),
+            self.description.value(),
+            self.kind.value(),
+            self.visibility.value(),
+            self.context_path.value(),
+            self.featured.value(),
+            self.created_at.value(),
+            self.updated_at.value(),
+            self.row_version.value(),
+        ]
+    }
+}
+
 versioned!(Api);
 
 /// Which APIs are wanted.
@@ -31,7 +87,8 @@ pub struct ApiFilter {
     pub visibility: Option<Visibility>,
     /// Owned by this team.
     pub team: Option<TeamId>,
-    /// Only what members of these teams find: public ones, the tenant's, and the teams' own. `None` for all.
+    /// Only what members of these teams find: public ones, the tenant's, the
+    /// teams' own, and what names one of them. `None` for all.
     pub seen_by: Option<Vec<TeamId>>,
     /// With a version in this state.
     pub state: Option<VersionState>,
@@ -57,7 +114,8 @@ impl Apis<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`], as for every read.
     pub async fn find(self, id: ApiId) -> Result<Option<Api>, StoreError> {
-        self.0.one(is("id", &id)).await
+        let found = self.0.one(is("id", &id)).await?;
+        single(self.0, found).await
     }
 
     /// The tenant's API with this slug.
@@ -65,7 +123,8 @@ impl Apis<'_> {
     /// # Errors
     /// As for every read.
     pub async fn find_by_slug(self, slug: &Slug) -> Result<Option<Api>, StoreError> {
-        self.0.one(is("slug", slug)).await
+        let found = self.0.one(is("slug", slug)).await?;
+        single(self.0, found).await
     }
 
     /// The tenant's API that stands at this path.
@@ -73,7 +132,8 @@ impl Apis<'_> {
     /// # Errors
     /// As for every read.
     pub async fn find_by_context(self, path: &ContextPath) -> Result<Option<Api>, StoreError> {
-        self.0.one(is("context_path", path)).await
+        let found = self.0.one(is("context_path", path)).await?;
+        single(self.0, found).await
     }
 
     /// The same as [`Apis::find`], kept from others' changes until the
@@ -82,7 +142,8 @@ impl Apis<'_> {
     /// # Errors
     /// As for every read.
     pub async fn lock(self, id: ApiId) -> Result<Option<Api>, StoreError> {
-        self.0.one_locked(is("id", &id)).await
+        let found = self.0.one_locked(is("id", &id)).await?;
+        single(self.0, found).await
     }
 
     /// APIs, in the order that the filter names.
@@ -99,6 +160,7 @@ impl Apis<'_> {
             Condition::any()
                 .add(is_in("visibility", &[Visibility::Public, Visibility::Tenant]))
                 .add(is_in("team_id", teams))
+                .add(audience::names_one_of(self.0, teams))
         });
         select
             .and_where_option(is_some("visibility", filter.visibility.as_ref()))
@@ -108,7 +170,8 @@ impl Apis<'_> {
         let (column, order) = match filter.order {
             ApiOrder::Newest => {
                 let id = |api: &Api| api.id.uuid();
-                return self.0.page(select, page, Order::Desc, id).await;
+                let page = self.0.page(select, page, Order::Desc, id).await?;
+                return completed(self.0, page).await;
             }
             ApiOrder::Name => ("name", Order::Asc),
             ApiOrder::Changed => ("updated_at", Order::Desc),
@@ -119,7 +182,8 @@ impl Apis<'_> {
             .order_by("id", order)
             .limit(u64::from(page.size.get()) + 1);
         let rows = self.0.all(&select).await?;
-        Ok(Page::cut(rows, page.size, |api: &Api| api.id.uuid()))
+        let page = Page::cut(rows, page.size, |api: &Api| api.id.uuid());
+        completed(self.0, page).await
     }
 
     /// Adds an API.
@@ -127,7 +191,8 @@ impl Apis<'_> {
     /// # Errors
     /// `Conflict(ApiSlug)`, `Conflict(ApiContextPath)`.
     pub async fn insert(self, api: &Api) -> Result<(), StoreError> {
-        self.0.insert(api).await
+        self.0.insert(api).await?;
+        audience::write(self.0, api).await
     }
 
     /// Writes an API and returns it with its next row version.
@@ -135,7 +200,9 @@ impl Apis<'_> {
     /// # Errors
     /// [`StoreError::Stale`], `Conflict(ApiSlug)`, `Conflict(ApiContextPath)`.
     pub async fn update(self, api: &Api) -> Result<Api, StoreError> {
-        self.0.update(api).await
+        let written = self.0.update(api).await?;
+        audience::write(self.0, &written).await?;
+        Ok(written)
     }
 
     /// Deletes an API with everything that hangs on it: decisions and
@@ -197,6 +264,7 @@ impl Apis<'_> {
             ("operation", in_query("revision_id", revisions())),
             of_versions("revision"),
             (ApiVersion::TABLE, is("api_id", &id)),
+            ("api_audience", is("api_id", &id)),
             (Api::TABLE, is("id", &id)),
         ];
         let wall = tx.wall::<Api>();
@@ -210,6 +278,17 @@ impl Apis<'_> {
         }
         Ok(())
     }
+}
+
+async fn single(tx: &mut Tx, found: Option<Api>) -> Result<Option<Api>, StoreError> {
+    Ok(audience::complete(tx, found.into_iter().collect()).await?.pop())
+}
+
+async fn completed(tx: &mut Tx, page: Page<Api>) -> Result<Page<Api>, StoreError> {
+    Ok(Page {
+        items: audience::complete(tx, page.items).await?,
+        next: page.next,
+    })
 }
 
 fn with_version_in(state: &VersionState) -> Expr {

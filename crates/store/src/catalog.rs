@@ -11,6 +11,7 @@ use gatewright_model::text::VersionLabel;
 use gatewright_model::time::Timestamp;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
+use crate::audience;
 use crate::error::StoreError;
 use crate::plan::PlanRow;
 use crate::row::{Record, Row, is, is_in, is_some};
@@ -133,7 +134,8 @@ impl Catalog<'_> {
             .and_where_option(self.0.wall::<ApiVersion>());
         let mut select = self.0.select::<Api>();
         select.and_where(Expr::col("id").in_subquery(shown));
-        self.0.all(&select).await
+        let rows = self.0.all(&select).await?;
+        audience::complete(self.0, rows).await
     }
 
     /// Every version on show.

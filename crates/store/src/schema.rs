@@ -77,6 +77,7 @@ pub(crate) const TABLES: &[Table] = tables! {
         Uuid: id tenant_id team_id; Text: slug name description kind visibility context_path;
         Bool: featured; Int: created_at updated_at row_version;
     }
+    Control Always api_audience [api_id team_id] { Uuid: api_id team_id tenant_id; }
     Control Always document [tenant_id hash] { Uuid: tenant_id; Text: hash; Bytes: body; Int: created_at; }
     Control Always document_part [tenant_id document_hash key] {
         Uuid: tenant_id; Text: document_hash; Bytes: key body;

@@ -19,6 +19,24 @@ use crate::store::Store;
 
 pub(crate) const TABLE: &str = "usage_rollup";
 
+/// What is read of a rollup.
+const COLUMNS: [&str; 14] = [
+    "minute",
+    "api_id",
+    "version_id",
+    "operation",
+    "plan_id",
+    "application_id",
+    "credential_id",
+    "status",
+    "requests",
+    "errors",
+    "bytes_in",
+    "bytes_out",
+    "latency",
+    "source",
+];
+
 /// By what figures are split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageGroup {
@@ -89,6 +107,8 @@ pub struct UsageSum {
     pub group: Option<GroupKey>,
     /// The sum.
     pub value: RollupValue,
+    /// How many of the calls were made up for the demo.
+    pub sample: u64,
 }
 
 impl Store {
@@ -101,21 +121,7 @@ impl Store {
         let mut tx = self.traffic_tx(Scope::Tenant(tenant), Access::Read).await?;
         let mut select = Query::select();
         select
-            .columns([
-                "minute",
-                "api_id",
-                "version_id",
-                "operation",
-                "plan_id",
-                "application_id",
-                "credential_id",
-                "status",
-                "requests",
-                "errors",
-                "bytes_in",
-                "bytes_out",
-                "latency",
-            ])
+            .columns(COLUMNS)
             .from(TABLE)
             .and_where(is("tenant_id", &tenant))
             .and_where(Expr::col("minute").gte(minute(filter.from).value()))
@@ -132,7 +138,7 @@ impl Store {
             select.cond_where(view.condition());
         }
         let step = Ord::max(i64::try_from(filter.step.as_millis()).unwrap_or(i64::MAX), 60_000);
-        let mut sums: BTreeMap<(Timestamp, Option<GroupKey>), RollupValue> = BTreeMap::new();
+        let mut sums: BTreeMap<(Timestamp, Option<GroupKey>), (RollupValue, u64)> = BTreeMap::new();
         let mut rows = tx.conn.stream(&select);
         while let Some(row) = rows.try_next().await? {
             let at: Timestamp = row.take(TABLE, "minute")?;
@@ -141,12 +147,22 @@ impl Store {
                 Some(group) => group_of(&row, group)?,
                 None => None,
             };
-            add(sums.entry((bucket, group)).or_default(), &value_of(&row)?);
+            let value = value_of(&row)?;
+            let (sum, sample) = sums.entry((bucket, group)).or_default();
+            if row.take::<CallSource>(TABLE, "source")? == CallSource::Sample {
+                *sample += value.requests;
+            }
+            add(sum, &value);
         }
-        Ok(sums
+        let sums = sums
             .into_iter()
-            .map(|((bucket, group), value)| UsageSum { bucket, group, value })
-            .collect())
+            .map(|((bucket, group), (value, sample))| UsageSum {
+                bucket,
+                group,
+                value,
+                sample,
+            });
+        Ok(sums.collect())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Start reading in [`frame`] (what every page of one API shares), then
 //! [`new`] and [`overview`].
 
+mod audience;
 mod deprecate;
 mod document;
 mod findings;

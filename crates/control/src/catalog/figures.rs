@@ -25,6 +25,8 @@ const KEPT: Duration = Duration::from_secs(10 * 60);
 pub struct Figures {
     /// How many calls there were.
     pub requests: u64,
+    /// How many of them were made up for the demo.
+    pub sample: u64,
     /// The share of them that did not end in a fault of the server, 0 to 1.
     pub answered: f64,
     /// 95 % of them took at most this many milliseconds.
@@ -97,10 +99,11 @@ impl Catalog<'_> {
 }
 
 fn figures(sums: &[UsageSum]) -> Option<Figures> {
-    let (mut requests, mut faults) = (0_u64, 0_u64);
+    let (mut requests, mut sample, mut faults) = (0_u64, 0_u64, 0_u64);
     let mut latency = LatencyHistogram::default();
     for sum in sums {
         requests += sum.value.requests;
+        sample += sum.sample;
         latency.merge(&sum.value.latency);
         if matches!(&sum.group, Some(GroupKey::Status(status)) if *status >= 500) {
             faults += sum.value.requests;
@@ -108,6 +111,7 @@ fn figures(sums: &[UsageSum]) -> Option<Figures> {
     }
     (requests > 0).then(|| Figures {
         requests,
+        sample,
         answered: 1.0 - faults as f64 / requests as f64,
         p95_ms: latency.percentile(0.95).map(|micros| micros as f64 / 1_000.0),
     })

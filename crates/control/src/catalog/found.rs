@@ -109,10 +109,7 @@ fn is_found(words: &Words, item: &Item, operation: &ShownOperation) -> bool {
 /// The name or tag that the reader finds and that is nearest to what was typed.
 fn suggestion(goods: &Goods, reader: &Reader, q: &str) -> Option<String> {
     let typed = q.trim().to_lowercase();
-    let found = goods
-        .items
-        .iter()
-        .filter(|item| reader.finds(item.api.visibility, item.api.team_id));
+    let found = goods.items.iter().filter(|item| reader.finds(&item.api));
     let candidates = found.flat_map(|item| {
         let words = item.api.name.as_str().split_whitespace();
         std::iter::once(item.api.name.as_str())

@@ -189,7 +189,7 @@ pub(super) fn select<'g>(
     let words = Words::parse(filter.q.as_deref());
     let (mut items, mut counts, mut found) = (Vec::new(), Counts::default(), 0);
     for item in goods.items.iter().map(Arc::as_ref) {
-        if !reader.finds(item.api.visibility, item.api.team_id) {
+        if !reader.finds(&item.api) {
             continue;
         }
         found += 1;

@@ -4,7 +4,7 @@
 
 use gatewright_model::api::{Api, ApiVersion, VersionState, Visibility};
 use gatewright_model::id::{ApiId, TeamId};
-use gatewright_model::permission::Permission;
+use gatewright_model::permission::{Permission, Rights};
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_store::Tx;
 
@@ -23,14 +23,23 @@ pub(crate) enum Sight {
     Hidden,
 }
 
+/// Whether somebody finds an API: a visitor without rights, or who signed in
+/// with these. Who owns it always does. Lists of the store ask the same in SQL
+/// (`ApiFilter::seen_by`).
+pub(crate) fn finds(rights: Option<&Rights>, api: &Api) -> bool {
+    let reads = |team: &TeamId| rights.is_some_and(|rights| rights.in_team(Permission::ApisRead, *team));
+    match api.visibility {
+        Visibility::Public => true,
+        Visibility::Tenant => rights.is_some(),
+        Visibility::Teams => reads(&api.team_id) || api.visible_to.iter().any(reads),
+        Visibility::Private => reads(&api.team_id),
+    }
+}
+
 impl Reader {
-    /// Whether the reader finds the API. Who owns it always does.
-    pub(crate) fn finds(&self, visibility: Visibility, team: TeamId) -> bool {
-        match visibility {
-            Visibility::Public => true,
-            Visibility::Tenant => self.caller.is_some() || self.is_insider(team),
-            Visibility::Teams | Visibility::Private => self.is_insider(team),
-        }
+    /// Whether the reader finds the API.
+    pub(crate) fn finds(&self, api: &Api) -> bool {
+        finds(self.caller.as_ref().map(|caller| &caller.rights), api)
     }
 
     /// Whether the reader may see what the owning team has not published.
@@ -76,9 +85,7 @@ pub(crate) async fn visible_api(tx: &mut Tx, reader: &Reader, api: &Ref<ApiId>) 
         Ref::Id(id) => tx.apis().find(*id).await?,
         Ref::Slug(slug) => tx.apis().find_by_slug(slug).await?,
     };
-    found
-        .filter(|api| reader.finds(api.visibility, api.team_id))
-        .ok_or(Error::missing("api"))
+    found.filter(|api| reader.finds(api)).ok_or(Error::missing("api"))
 }
 
 /// A version that the reader sees, with its API.
@@ -124,8 +131,7 @@ pub(crate) async fn successor(
     let Some(api) = tx.apis().find(next.api_id).await? else {
         return Ok(None);
     };
-    let shown = reader.finds(api.visibility, api.team_id)
-        && sight(next.state, reader.is_insider(api.team_id)) == Sight::Shown;
+    let shown = reader.finds(&api) && sight(next.state, reader.is_insider(api.team_id)) == Sight::Shown;
     Ok(shown.then_some(Successor {
         api: api.slug,
         version: next.label,
@@ -134,11 +140,13 @@ pub(crate) async fn successor(
 
 #[cfg(test)]
 mod tests {
+    use gatewright_model::api::ApiKind;
     use gatewright_model::audit::AuditSource;
     use gatewright_model::id::{EntityId, TenantId};
-    use gatewright_model::permission::{Rights, Role};
+    use gatewright_model::permission::Role;
     use gatewright_model::state::Word;
-    use gatewright_model::text::Slug;
+    use gatewright_model::text::{ContextPath, Name, Slug};
+    use gatewright_model::time::Timestamp;
     use uuid::Uuid;
 
     use super::*;
@@ -158,14 +166,41 @@ mod tests {
         Reader::signed_in(caller)
     }
 
+    /// An API of team 1 that names team 3 where it names teams.
+    fn api(visibility: Visibility) -> Api {
+        let names = visibility == Visibility::Teams;
+        Api {
+            id: ApiId::from_uuid(Uuid::from_u128(9)),
+            tenant_id: tenant(),
+            team_id: team(1),
+            slug: Slug::parse("shop").unwrap(),
+            name: Name::parse("Shop").unwrap(),
+            description: String::new(),
+            kind: ApiKind::Rest,
+            visibility,
+            visible_to: if names { vec![team(3)] } else { Vec::new() },
+            context_path: ContextPath::parse("/shop").unwrap(),
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+            row_version: 1,
+        }
+    }
+
     #[test]
     fn each_visibility_has_its_readers() {
         use Visibility as V;
-        let found = |reader: &Reader| V::ALL.iter().filter(|v| reader.finds(**v, team(1))).count();
-        assert_eq!(found(&Reader::visitor(tenant())), 1);
-        assert_eq!(found(&developer_of(team(2))), 2);
-        assert_eq!(found(&developer_of(team(1))), 4);
-        assert!(!developer_of(team(2)).finds(V::Private, team(1)));
+        let found = |reader: Reader| -> Vec<_> {
+            let all = V::ALL.iter().copied();
+            all.filter(|visibility| reader.finds(&api(*visibility))).collect()
+        };
+        assert_eq!(found(Reader::visitor(tenant())), [V::Public]);
+        assert_eq!(found(developer_of(team(2))), [V::Public, V::Tenant]);
+        assert_eq!(found(developer_of(team(3))), [V::Public, V::Tenant, V::Teams]);
+        assert_eq!(found(developer_of(team(1))), V::ALL);
+        assert!(
+            !developer_of(team(3)).is_insider(team(1)),
+            "who is named sees no drafts"
+        );
     }
 
     #[test]

@@ -104,6 +104,7 @@ fn api(id: ApiId, caller: &Caller, team: TeamId, n: usize, now: Timestamp) -> Ap
         description: format!("Everything about {subject} of shop {n}. ").repeat(5),
         kind: ApiKind::Rest,
         visibility: Visibility::Public,
+        visible_to: Vec::new(),
         context_path: format!("/{subject}-{n}").parse().unwrap(),
         featured: false,
         created_at: now,

@@ -59,6 +59,7 @@ pub(crate) async fn import(args: ImportArgs, environment: &Environment) -> Resul
         upstream_url: args.upstream_url,
         team: args.team.map(Ref::Slug),
         visibility: Visibility::Public,
+        visible_to: Vec::new(),
         dry_run: args.dry_run,
     };
     let exit = match session.control.import_api(&caller, request).await {

@@ -105,6 +105,7 @@ impl<'a> Seeder<'a> {
             upstream_url: Some(self.address(first)?),
             team: None,
             visibility: Visibility::Public,
+            visible_to: Vec::new(),
             dry_run: false,
         };
         let imported = self.control.import_api(self.caller, request).await?;

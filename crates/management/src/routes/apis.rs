@@ -61,6 +61,8 @@ input! {
         kind: ApiKind = ApiKind::Rest,
         /// Who finds it in the catalogue.
         visibility: Visibility = Visibility::Public,
+        /// The teams whose members find it beside the owning team, by id or slug; only with visibility teams.
+        visible_to: Vec<Ref<TeamId>> = Vec::new(),
         /// The owning team, by id or slug; `default` when absent.
         team: Option<Ref<TeamId>>,
         /// Markdown.
@@ -77,6 +79,8 @@ input! {
         description: Option<String>,
         /// Who finds it in the catalogue.
         visibility: Option<Visibility>,
+        /// All teams whose members find it beside the owning team, by id or slug; only with visibility teams.
+        visible_to: Option<Vec<Ref<TeamId>>>,
         /// Where it stands at the gateway.
         context_path: Option<ContextPath>,
         /// The owning team, by id or slug.
@@ -115,6 +119,8 @@ output! {
         kind: ApiKind,
         /// Who finds it in the catalogue.
         visibility: Visibility,
+        /// The slugs of the teams whose members find it beside the owning team; empty unless visibility is teams.
+        visible_to: Vec<Slug>,
         /// Where it stands at the gateway.
         context_path: ContextPath,
         /// Whether the portal shows it first.
@@ -164,6 +170,7 @@ impl From<ApiView> for ApiBody {
             description: api.description,
             kind: api.kind,
             visibility: api.visibility,
+            visible_to: view.visible_to,
             context_path: api.context_path,
             featured: api.featured,
             team: view.team,
@@ -207,6 +214,7 @@ async fn create(
         context_path: body.context_path,
         kind: body.kind,
         visibility: body.visibility,
+        visible_to: body.visible_to,
         team: body.team,
         description: body.description,
     };
@@ -233,6 +241,7 @@ async fn update(
         name: body.name,
         description: body.description,
         visibility: body.visibility,
+        visible_to: body.visible_to,
         context_path: body.context_path,
         team: body.team,
         featured: body.featured,

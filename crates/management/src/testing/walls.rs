@@ -195,6 +195,96 @@ async fn another_tenants_things_do_not_exist_on_any_route() {
     assert_eq!(elsewhere.refusal(), (403, "permission_missing".to_owned()));
 }
 
+/// A token of somebody who publishes and uses APIs in a team of its own.
+async fn member_of(api: &Fixture, team: &str) -> String {
+    let body = json!({"name": team, "slug": team});
+    api.post("/teams", body).await.expect(StatusCode::CREATED);
+    let email = format!("{team}@example.com");
+    let user = json!({"email": email, "name": team, "password": "long enough"});
+    api.post("/users", user).await.expect(StatusCode::CREATED);
+    for role in ["publisher", "developer"] {
+        let member = json!({"user": email, "role": role});
+        let path = format!("/teams/{team}/members");
+        api.post(&path, member).await.expect(StatusCode::CREATED);
+    }
+    let email = Email::parse(&email).unwrap();
+    let tenant = gatewright_model::text::Slug::parse("default").unwrap();
+    let token = api
+        .control
+        .create_token_for(&tenant, &email, Name::parse("t").unwrap(), Vec::new(), None)
+        .await
+        .unwrap();
+    token.expose().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_that_names_teams_does_not_exist_for_others() {
+    let api = Fixture::new().await;
+    let things = things(&api).await;
+    let (mobile, others) = (member_of(&api, "mobile").await, member_of(&api, "others").await);
+    let patch = |body| api.call(&api.admin, Method::PATCH, "/apis/shop", &[], Some(body));
+    let unknown = patch(json!({"visibility": "teams", "visible_to": ["mobile", "nobody"]})).await;
+    assert_eq!(
+        (unknown.status, &unknown.json()["errors"][0]["pointer"]),
+        (422, &json!("/visible_to/1"))
+    );
+    let unused = patch(json!({"visible_to": ["mobile"]})).await;
+    assert_eq!(unused.json()["errors"][0]["code"], "not_by_teams");
+    let named = patch(json!({"visibility": "teams", "visible_to": ["mobile", "mobile"]})).await;
+    assert_eq!(named.expect(StatusCode::OK)["visible_to"], json!(["mobile"]));
+
+    let mut walked = 0;
+    for entry in crate::routes_with_access() {
+        let template = entry.path.strip_prefix("/api/v1").unwrap();
+        if !template.contains("{api}") && !template.contains("{plan}") {
+            continue;
+        }
+        let path = things.iter().fold(template.to_owned(), |path, (name, id)| {
+            path.replace(&format!("{{{name}}}"), id)
+        });
+        let body = (entry.method != Method::GET).then(|| body_for(template));
+        let reply = api.call(&others, entry.method.clone(), &path, &[], body).await;
+        assert_eq!(
+            reply.refusal(),
+            (404, "not_found".to_owned()),
+            "{} {template}",
+            entry.method
+        );
+        walked += 1;
+    }
+    assert!(walked > 25, "only {walked} routes were walked");
+    for path in ["/usage?api=shop", "/calls?api=shop", "/subscriptions?api=shop"] {
+        let reply = api.call(&others, Method::GET, path, &[], None).await;
+        assert_eq!(reply.refusal(), (404, "not_found".to_owned()), "{path}");
+    }
+    asking(&api, &things, (&mobile, &others)).await;
+}
+
+/// Who is named finds the API and gets in; nobody else does either.
+async fn asking(api: &Fixture, things: &[(&str, String)], (mobile, others): (&str, &str)) {
+    let listed = |token| api.call(token, Method::GET, "/apis", &[], None);
+    assert_eq!(listed(others).await.json()["items"], json!([]));
+    let found = listed(mobile).await.json();
+    assert_eq!(
+        (&found["items"][0]["slug"], &found["items"][0]["visible_to"]),
+        (&json!("shop"), &json!(["mobile"]))
+    );
+    let own = api.call(mobile, Method::DELETE, "/apis/shop", &[], None).await;
+    assert_eq!(own.refusal(), (403, "permission_missing".to_owned()));
+    let plan = &things.iter().find(|(name, _)| *name == "plan").unwrap().1;
+    for (token, team, expected) in [(others, "others", 422), (mobile, "mobile", 201)] {
+        let application = Some(json!({"name": team, "team": team}));
+        let made = api
+            .call(token, Method::POST, "/applications", &[], application)
+            .await;
+        made.expect(StatusCode::CREATED);
+        let path = format!("/applications/{team}/subscriptions");
+        let asked = Some(json!({"plan_id": plan}));
+        let reply = api.call(token, Method::POST, &path, &[], asked).await;
+        assert_eq!(reply.status, expected, "{team}: {}", reply.text);
+    }
+}
+
 /// A node that serves the newest configuration; what it reports besides.
 async fn report_node(api: &Fixture, behind: i64, problem: Option<&str>) -> GatewayNode {
     let mut tx = api.control.store().begin(Scope::System).await.unwrap();

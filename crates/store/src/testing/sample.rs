@@ -161,6 +161,7 @@ fn api(tenant: &Tenant, team: &Team) -> Api {
         description: "Line\nbreaks, 'quotes' and ünïcode".to_owned(),
         kind: ApiKind::Rest,
         visibility: Visibility::Public,
+        visible_to: Vec::new(),
         context_path: "/orders".parse().unwrap(),
         featured: true,
         created_at: NOW,

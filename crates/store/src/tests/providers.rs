@@ -136,6 +136,30 @@ store_test! {
 }
 
 store_test! {
+    async fn an_api_is_found_by_the_teams_that_it_names(store: Store) {
+        let world = World::make(&store, "acme").await;
+        let mut named = world.team.clone();
+        named.id = id();
+        named.slug = "named".parse().unwrap();
+        let mut api = world.api.clone();
+        api.visibility = gatewright_model::api::Visibility::Teams;
+        api.visible_to = vec![named.id];
+        let mut tx = store.begin(world.scope()).await.unwrap();
+        tx.teams().insert(&named).await.unwrap();
+        let mut api = tx.apis().update(&api).await.unwrap();
+        assert_eq!(tx.apis().find(api.id).await.unwrap().as_ref(), Some(&api));
+        let seen_by = |team| ApiFilter { seen_by: Some(vec![team]), ..ApiFilter::default() };
+        for (team, found) in [(named.id, vec![api.clone()]), (world.team.id, vec![api.clone()]), (id(), vec![])] {
+            assert_eq!(tx.apis().list(&seen_by(team), PageRequest::default()).await.unwrap().items, found);
+        }
+        api.visibility = gatewright_model::api::Visibility::Private;
+        api.visible_to = Vec::new();
+        tx.apis().update(&api).await.unwrap();
+        assert_eq!(tx.apis().list(&seen_by(named.id), PageRequest::default()).await.unwrap().items, []);
+    }
+}
+
+store_test! {
     async fn a_draft_goes_with_everything_below(store: Store) {
         let world = World::make(&store, "acme").await;
         let mut tx = store.begin(world.scope()).await.unwrap();
@@ -143,6 +167,8 @@ store_test! {
         draft.id = id();
         draft.slug = "draft".parse().unwrap();
         draft.context_path = "/draft".parse().unwrap();
+        draft.visibility = gatewright_model::api::Visibility::Teams;
+        draft.visible_to = vec![world.team.id];
         tx.apis().insert(&draft).await.unwrap();
         let mut first = version(&draft);
         tx.versions().insert(&first).await.unwrap();

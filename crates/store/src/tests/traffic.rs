@@ -127,9 +127,12 @@ store_test! {
         let world = World::make(&store, "acme").await;
         let tried = CallRecord { source: CallSource::Console, ..call(&world, NOW, 200, 1_000) };
         let calls = [call(&world, NOW, 200, 1_000), tried.clone()];
-        let rollups: Vec<_> = calls.iter().map(rollup).collect();
+        let made_up = CallRecord { source: CallSource::Sample, ..call(&world, NOW, 500, 1_000) };
+        let rollups: Vec<_> = calls.iter().chain([&made_up]).map(rollup).collect();
         store.write_traffic(Uuid::from_u128(1), &calls, &rollups, NOW).await.unwrap();
-        for (source, requests) in [(None, 2), (Some(CallSource::Console), 1), (Some(CallSource::Sample), 0)] {
+        let sums = store.usage(world.tenant.id, &wanted(None)).await.unwrap();
+        assert_eq!(sums.iter().map(|sum| sum.sample).sum::<u64>(), 1, "marked without being asked for");
+        for (source, requests) in [(None, 3), (Some(CallSource::Console), 1), (Some(CallSource::Sample), 1)] {
             let filter = UsageFilter { source, ..wanted(None) };
             let sums = store.usage(world.tenant.id, &filter).await.unwrap();
             assert_eq!(sums.iter().map(|sum| sum.value.requests).sum::<u64>(), requests, "{source:?}");

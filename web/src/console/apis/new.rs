@@ -17,7 +17,7 @@ use url::Url;
 
 use super::document::{self, KeptText, Sent};
 use super::findings::{self, FindingRow};
-use super::{PATH, list};
+use super::{PATH, audience, list};
 use crate::app::App;
 use crate::fields::Fields;
 use crate::form::FormState;
@@ -109,7 +109,10 @@ pub(super) async fn submit(
             };
             show(&app, &visit, &caller, form, kept, Some(checked)).await
         }
-        Err(error) => show(&app, &visit, &caller, form.refused(error)?, kept, None).await,
+        Err(error) => {
+            audience::absorb(&mut form, &fields, error)?;
+            show(&app, &visit, &caller, form, kept, None).await
+        }
     }
 }
 
@@ -147,6 +150,7 @@ pub(super) async fn sample(
         upstream_url: Some(running.url),
         team: None,
         visibility: Visibility::Public,
+        visible_to: Vec::new(),
         dry_run: false,
     };
     match app.control.import_api(&caller, request).await {
@@ -180,6 +184,7 @@ fn request(
     let team = optional(fields, form, "team", str::parse);
     let visibility = fields.some("visibility").unwrap_or("public");
     let visibility = form.take("visibility", Visibility::parse(visibility));
+    let visible_to = audience::read(fields, form, visibility);
     if !form.is_ok() {
         return None;
     }
@@ -191,6 +196,7 @@ fn request(
         upstream_url,
         team,
         visibility: visibility?,
+        visible_to,
         dry_run,
     })
 }

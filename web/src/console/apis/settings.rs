@@ -3,19 +3,20 @@
 use askama::Template;
 use axum::extract::State;
 use gatewright_control::apis::ApiPatch;
+use gatewright_control::views::ApiView;
 use gatewright_control::{Caller, IfMatch};
 use gatewright_model::api::Visibility;
 use gatewright_model::id::ApiId;
 use gatewright_model::reference::Ref;
 use gatewright_model::state::Word;
-use gatewright_model::text::{ContextPath, Name};
+use gatewright_model::text::{ContextPath, Name, Slug};
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
 use gatewright_webkit::permit::ApisWrite;
 use gatewright_webkit::problem::Problem;
 
 use super::frame::{Frame, Tab};
-use super::{PATH, list};
+use super::{PATH, audience, list};
 use crate::app::App;
 use crate::fields::Fields;
 use crate::form::FormState;
@@ -45,6 +46,7 @@ pub(super) async fn show(
         ("name", view.api.name.to_string()),
         ("description", view.api.description.clone()),
         ("visibility", view.api.visibility.to_string()),
+        ("visible_to", named(view)),
         ("context_path", view.api.context_path.to_string()),
         ("team", view.team.to_string()),
         ("featured", featured(&frame)),
@@ -62,10 +64,13 @@ pub(super) async fn save(
 ) -> Result<Page, Problem> {
     let frame = Frame::load(&app, &visit, &caller, &api, Tab::Settings).await?;
     let mut form = FormState::from_fields(&fields);
+    let visibility = form.take("visibility", Visibility::parse(fields.get("visibility")));
+    let visible_to = audience::read(&fields, &mut form, visibility);
     let patch = ApiPatch {
         name: form.take("name", Name::parse(fields.get("name"))),
         description: Some(fields.get("description").replace("\r\n", "\n")),
-        visibility: form.take("visibility", Visibility::parse(fields.get("visibility"))),
+        visibility,
+        visible_to: Some(visible_to),
         context_path: form.take("context_path", ContextPath::parse(fields.get("context_path"))),
         team: fields
             .some("team")
@@ -77,7 +82,7 @@ pub(super) async fn save(
         let apis = app.control.apis();
         match apis.update(&caller, &frame.reference(), patch, if_match).await {
             Ok(_) => return Ok(visit.redirect_with(&format!("{}/settings", frame.path()), "Saved.")),
-            Err(error) => form.absorb(error)?,
+            Err(error) => audience::absorb(&mut form, &fields, error)?,
         }
     }
     render(&app, &visit, &caller, frame, form).await
@@ -97,6 +102,7 @@ pub(super) async fn delete(
         ("name", view.api.name.to_string()),
         ("description", view.api.description.clone()),
         ("visibility", view.api.visibility.to_string()),
+        ("visible_to", named(view)),
         ("context_path", view.api.context_path.to_string()),
         ("team", view.team.to_string()),
         ("featured", featured(&frame)),
@@ -121,6 +127,12 @@ pub(super) async fn delete(
 /// The value of the box that is ticked for an API that is shown first.
 fn featured(frame: &Frame) -> String {
     if frame.view.api.featured { "yes" } else { "" }.to_owned()
+}
+
+/// The teams that an API names, as its form says them.
+fn named(view: &ApiView) -> String {
+    let slugs: Vec<&str> = view.visible_to.iter().map(Slug::as_str).collect();
+    slugs.join(", ")
 }
 
 async fn render(

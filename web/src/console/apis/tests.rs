@@ -4,11 +4,14 @@ use axum::body::Body;
 use gatewright_control::IfMatch;
 use gatewright_control::applications::NewApplication;
 use gatewright_control::subscriptions::NewSubscription;
+use gatewright_control::teams::NewTeam;
+use gatewright_control::users::NewMembership;
 use gatewright_model::consumer::Environment;
 use gatewright_model::permission::Role;
 use gatewright_model::plan::PlanVerb;
 use gatewright_model::reference::Ref;
-use gatewright_model::text::Name;
+use gatewright_model::tenancy::TeamKind;
+use gatewright_model::text::{Email, Name, Slug};
 use http::Method;
 
 use crate::testing::{DOCUMENT, Reply, TestPortal, Visitor};
@@ -361,4 +364,98 @@ async fn others_see_no_more_than_they_may() {
     let (auditor, _) = portal.user("audit", Some(Role::Auditor)).await;
     auditor.get(SHOP).await.shows(&["Pets"]);
     assert_eq!(auditor.get(&format!("{SHOP}/settings")).await.status, 403);
+}
+
+/// Somebody who uses APIs in a new team of this name.
+async fn member_of<'p>(portal: &'p TestPortal, team: &str) -> Visitor<'p> {
+    let admin = portal.admin_caller().await;
+    let (visitor, _) = portal.user(team, None).await;
+    let new = NewTeam {
+        slug: Slug::parse(team).unwrap(),
+        name: Name::parse(team).unwrap(),
+        kind: TeamKind::Both,
+        contact: None,
+    };
+    let team = portal.control.teams().create(&admin, new).await.unwrap();
+    let membership = NewMembership {
+        user: Email::parse(&format!("{}@example.com", team.slug)).unwrap(),
+        role: Role::Developer,
+        team: Some(Ref::Id(team.id)),
+    };
+    portal
+        .control
+        .users()
+        .add_member(&admin, membership)
+        .await
+        .unwrap();
+    visitor
+}
+
+#[tokio::test]
+async fn an_api_is_for_the_teams_that_its_settings_name() {
+    let portal = TestPortal::new().await;
+    portal.published("pets").await;
+    let (mobile, others) = (
+        member_of(&portal, "mobile").await,
+        member_of(&portal, "others").await,
+    );
+    let admin = portal.admin().await;
+    let path = format!("{SHOP}/settings");
+    let settings = |teams: &'static str| {
+        [
+            ("name", "Pets"),
+            ("visibility", "teams"),
+            ("visible_to", teams),
+            ("context_path", "/pets"),
+        ]
+    };
+    admin
+        .post(&path, &settings(" "))
+        .await
+        .refuses(&["Name at least one team"]);
+    admin
+        .post(&path, &settings("mobile nobody"))
+        .await
+        .refuses(&["There is no team nobody", "mobile nobody"]);
+    admin.post(&path, &settings("mobile")).await.location();
+    admin.get(&path).await.shows(&["value=\"mobile\""]);
+    admin.get(SHOP).await.shows(&["teams: <bdi>mobile</bdi>"]);
+
+    let mut walked = 0;
+    for entry in crate::routes_with_access() {
+        // The page of a version leads on to its reference before anything is looked up.
+        if !entry.path.starts_with("/apis/{api}") || entry.path.ends_with("/v/{version}") {
+            continue;
+        }
+        let path = entry
+            .path
+            .replace("{api}", "pets")
+            .replace("{version}", "v1")
+            .replace("{operation}", "getpet");
+        let path = path.replace(['{', '}'], "");
+        for outsider in [&others, &portal.visitor()] {
+            let reply = if entry.method == Method::GET {
+                outsider.get(&path).await
+            } else {
+                outsider.post(&path, &[]).await
+            };
+            let to_sign_in = reply.status == 303 && reply.header("location").starts_with("/sign-in");
+            assert!(
+                reply.status == 404 || to_sign_in,
+                "{} {path}: {}",
+                entry.method,
+                reply.status
+            );
+        }
+        walked += 1;
+    }
+    assert!(walked > 15, "only {walked} routes were walked");
+    for list in ["/apis", "/search?q=one+pet", "/llms.txt", "/"] {
+        let seen = others.get(list).await;
+        assert!(!seen.text.contains("/apis/pets"), "{list}: {}", seen.text);
+        mobile.get(list).await.shows(&["/apis/pets"]);
+    }
+    for page in ["/apis/pets", "/apis/pets/v/v1/openapi.json", "/apis/pets/access"] {
+        assert_eq!(mobile.get(page).await.status, 200, "{page}");
+    }
 }

@@ -28,6 +28,7 @@ async fn publish(portal: &TestPortal, slug: &str, document: String, visibility: 
         upstream_url: Some("http://127.0.0.1:9/base".parse().unwrap()),
         team: None,
         visibility,
+        visible_to: Vec::new(),
         dry_run: false,
     };
     let imported = portal.control.import_api(&admin, request).await.unwrap();
