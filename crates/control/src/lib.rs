@@ -60,6 +60,8 @@ pub mod usage;
 pub mod users;
 pub mod versions;
 pub mod views;
+#[cfg(test)]
+mod walk;
 
 pub use caller::Caller;
 pub use control::Control;
