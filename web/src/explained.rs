@@ -4,6 +4,8 @@
 use gatewright_control::calls::StoredCall;
 use gatewright_control::names::{Names, Wanted};
 
+use crate::next_step::NextStep;
+
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -62,6 +64,8 @@ pub(crate) struct Advice {
     pub(crate) what: &'static str,
     /// What to do.
     pub(crate) next: &'static str,
+    /// Where that is done, if it is done here.
+    pub(crate) step: Option<NextStep>,
 }
 
 /// The steps of a call, in the order in which the gateway takes them.
@@ -75,175 +79,206 @@ enum Stage {
     Answer,
 }
 
-/// Every refusal of the gateway: its code, where it happens, what it means, and what to do.
-const REFUSALS: &[(&str, Stage, &str, &str)] = &[
+/// A refusal: its code, where it happens, what it means, what to do, and where.
+type Refusal = (&'static str, Stage, &'static str, &'static str, Option<NextStep>);
+
+/// Every refusal of the gateway.
+const REFUSALS: &[Refusal] = &[
     (
         "no_route",
         Stage::Route,
         "No API stands at this address.",
         "Compare the address with the base URL on the API's page.",
+        Some(NextStep::Api),
     ),
     (
         "bad_request",
         Stage::Route,
         "The request is not well-formed HTTP.",
         "Look at what the client sends; the detail of the answer names the fault.",
+        None,
     ),
     (
         "uri_too_long",
         Stage::Route,
         "The address is too long.",
         "Send long values in the body.",
+        None,
     ),
     (
         "headers_too_large",
         Stage::Route,
         "The headers are too large or too many.",
         "Send fewer headers and cookies.",
+        None,
     ),
     (
         "expectation_failed",
         Stage::Route,
         "The Expect header asks for something that the gateway does not do.",
         "Leave the header out, or send 100-continue.",
+        None,
     ),
     (
         "request_timeout",
         Stage::Route,
         "The request did not arrive in time.",
         "Send it faster, or in smaller pieces.",
+        None,
     ),
     (
         "not_ready",
         Stage::Route,
         "The gateway had no configuration yet.",
         "Try again in a moment.",
+        None,
     ),
     (
         "version_unavailable",
         Stage::Route,
         "This version cannot be served as it is configured.",
         "Tell the owner of the API.",
+        None,
     ),
     (
         "no_operation",
         Stage::Route,
         "The API has no operation with this path.",
         "Look the path up in the reference; mind the version in front of it.",
+        Some(NextStep::Reference),
     ),
     (
         "method_not_allowed",
         Stage::Route,
         "The path exists, but not with this method.",
         "Use one of the methods that the Allow header names.",
+        Some(NextStep::Reference),
     ),
     (
         "key_missing",
         Stage::Authenticate,
         "No key came with the call.",
         "Send the key in the X-API-Key header, or as Authorization: Bearer.",
+        Some(NextStep::Access),
     ),
     (
         "key_invalid",
         Stage::Authenticate,
         "The key is unknown, malformed, revoked, expired or disabled.",
         "Check that the whole key is sent, and its state on the application's page.",
+        Some(NextStep::Keys),
     ),
     (
         "subscription_missing",
         Stage::Authorize,
         "The application has no subscription to this API.",
         "Request access on the API's page.",
+        Some(NextStep::Access),
     ),
     (
         "subscription_pending",
         Stage::Authorize,
         "The subscription waits for a decision.",
         "Wait for the approver, or ask the owner of the API.",
+        Some(NextStep::Subscription),
     ),
     (
         "subscription_paused",
         Stage::Authorize,
         "The application's owners switched the subscription off.",
         "Switch it on again on the subscription's page.",
+        Some(NextStep::Subscription),
     ),
     (
         "subscription_suspended",
         Stage::Authorize,
         "The subscription is suspended.",
         "The reason stands on the subscription's page.",
+        Some(NextStep::Subscription),
     ),
     (
         "subscription_expired",
         Stage::Authorize,
         "The subscription has ended.",
         "Request access anew.",
+        Some(NextStep::Access),
     ),
     (
         "version_retired",
         Stage::Authorize,
         "This version was retired.",
         "Move to its successor.",
+        Some(NextStep::Api),
     ),
     (
         "version_blocked",
         Stage::Authorize,
         "The publisher blocked this version for now.",
         "The reason stands on the API's page; try again later.",
+        Some(NextStep::Api),
     ),
     (
         "rate_limited",
         Stage::Limit,
         "More calls came at once than the plan's rate allows.",
         "Wait as long as Retry-After says, and spread the calls.",
+        Some(NextStep::Limits),
     ),
     (
         "quota_exceeded",
         Stage::Limit,
         "The plan's quota of this period is used up.",
         "Wait for the next period, or choose a larger plan.",
+        Some(NextStep::Limits),
     ),
     (
         "overloaded",
         Stage::Limit,
         "The gateway had too much to do.",
         "Try again in a moment.",
+        None,
     ),
     (
         "limit_unavailable",
         Stage::Limit,
         "The limit could not be counted, and its plan says to refuse then.",
         "Try again in a moment.",
+        None,
     ),
     (
         "payload_too_large",
         Stage::Limit,
         "The body is larger than the gateway lets through.",
         "Send less at once.",
+        None,
     ),
     (
         "upstream_unreachable",
         Stage::Upstream,
         "The service behind the API could not be reached.",
         "Try again; tell the owner if it goes on.",
+        None,
     ),
     (
         "upstream_invalid",
         Stage::Upstream,
         "The service behind the API gave an answer that is no HTTP.",
         "Tell the owner of the API.",
+        None,
     ),
     (
         "upstream_timeout",
         Stage::Upstream,
         "The service behind the API did not answer in time.",
         "Try again; ask for less at once if that is possible.",
+        None,
     ),
     (
         "circuit_open",
         Stage::Upstream,
         "The service behind the API failed too often and is left alone for a moment.",
         "Try again in a moment.",
+        None,
     ),
 ];
 
@@ -286,7 +321,7 @@ pub(crate) fn explain(call: &StoredCall, names: &Names) -> Explained {
                 Verdict::Ended,
                 known.map_or_else(
                     || refusal.unwrap_or("").to_owned(),
-                    |(_, _, what, _)| (*what).to_owned(),
+                    |(_, _, what, ..)| (*what).to_owned(),
                 ),
             ),
             std::cmp::Ordering::Greater => (Verdict::Skipped, String::new()),
@@ -307,7 +342,7 @@ pub(crate) fn explain(call: &StoredCall, names: &Names) -> Explained {
     ];
     Explained {
         steps,
-        advice: known.map(|(_, _, what, next)| Advice { what, next }),
+        advice: known.map(advised),
     }
 }
 
@@ -364,10 +399,15 @@ fn milliseconds(us: u64) -> f64 {
 
 /// What a refusal means and what to do, by its code.
 pub(crate) fn advice(code: &str) -> Option<Advice> {
-    REFUSALS
-        .iter()
-        .find(|(known, ..)| *known == code)
-        .map(|(_, _, what, next)| Advice { what, next })
+    REFUSALS.iter().find(|(known, ..)| *known == code).map(advised)
+}
+
+const fn advised((_, _, what, next, step): &Refusal) -> Advice {
+    Advice {
+        what,
+        next,
+        step: *step,
+    }
 }
 
 #[cfg(test)]
@@ -390,7 +430,18 @@ mod tests {
         let codes = codes_of_the_gateway();
         assert!(codes.len() >= 20, "{codes:?}");
         for code in codes {
-            assert!(advice(code).is_some(), "{code} is not explained");
+            let advice = advice(code).unwrap_or_else(|| panic!("{code} is not explained"));
+            // Who has asked, or was let in once, does not ask for access again.
+            let held = [
+                "subscription_pending",
+                "subscription_paused",
+                "subscription_suspended",
+            ];
+            assert_eq!(
+                advice.step == Some(NextStep::Subscription),
+                held.contains(&code),
+                "{code}"
+            );
         }
     }
 }

@@ -28,6 +28,7 @@ mod listing;
 mod looks;
 mod markdown;
 mod nav;
+mod next_step;
 mod page;
 mod pages;
 mod portal;

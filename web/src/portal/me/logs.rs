@@ -21,6 +21,7 @@ use super::frame::{Frame, Tab};
 use crate::app::App;
 use crate::explained::{Explained, advice, explain, wanted};
 use crate::listing::Listing;
+use crate::next_step::{Around, StepLink};
 use crate::page::Page;
 use crate::pages::Pages;
 use crate::shell::Shell;
@@ -96,7 +97,7 @@ struct CallPage {
     frame: Frame,
     view: CallView,
     story: Explained,
-    next_step: Option<(String, &'static str)>,
+    next_step: Option<StepLink>,
     duration_ms: f64,
     upstream_ms: f64,
     gateway_ms: f64,
@@ -168,7 +169,7 @@ async fn one(
     let template = CallPage {
         shell: frame.shell_below(&visit, "One call"),
         story: story(&app, &caller, &view).await?,
-        next_step: next_step(&frame, &view, visit.base()),
+        next_step: next_step(&visit, &frame, &view),
         duration_ms: milliseconds(view.call.duration_us),
         upstream_ms: milliseconds(view.call.upstream_us),
         gateway_ms: milliseconds(view.call.duration_us.saturating_sub(view.call.upstream_us)),
@@ -197,30 +198,14 @@ async fn story(app: &App, caller: &Caller, view: &CallView) -> Result<Explained,
     Ok(explain(&call, &names))
 }
 
-/// Where the next step after a refusal leads, with the words of the link.
-fn next_step(frame: &Frame, view: &CallView, base: &str) -> Option<(String, &'static str)> {
-    let code = view.call.refusal.as_deref()?;
-    let api = view.api.as_ref().map(|api| format!("{base}/apis/{}", api.slug));
-    let subscription = view
-        .subscription
-        .as_ref()
-        .map(|subscription| format!("{}/subscriptions/{}", frame.href, subscription.id));
-    if code.starts_with("key_") {
-        return Some((format!("{}/keys", frame.href), "To the keys"));
-    }
-    if code.starts_with("subscription_") {
-        return match subscription {
-            Some(href) => Some((href, "To the subscription")),
-            None => api.map(|api| (format!("{api}/access"), "Get access")),
-        };
-    }
-    if matches!(code, "rate_limited" | "quota_exceeded") {
-        return subscription.map(|href| (href, "See the limits"));
-    }
-    if matches!(code, "no_operation" | "method_not_allowed") || code.starts_with("version_") {
-        let version = view.version.as_ref()?;
-        let href = format!("{}/v/{}/reference", api?, version.label);
-        return Some((href, "Open the documentation"));
-    }
-    None
+/// The link to the next step after a refusal.
+fn next_step(visit: &Visit, frame: &Frame, view: &CallView) -> Option<StepLink> {
+    let step = advice(view.call.refusal.as_deref()?)?.step?;
+    step.link(&Around {
+        base: visit.base(),
+        api: view.api.as_ref().map(|api| api.slug.as_str()),
+        version: view.version.as_ref().map(|version| version.label.as_str()),
+        application: Some(frame.application.slug.to_string()),
+        subscription: view.subscription.as_ref().map(|subscription| subscription.id),
+    })
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::body::{self, BodyView};
 use super::shape::{Documented, Shape};
+use crate::next_step::{Around, StepLink};
 use crate::{explained, filters};
 
 const REFUSAL: HeaderName = HeaderName::from_static("gatewright-refusal");
@@ -74,7 +75,7 @@ pub(crate) struct RefusalView {
     /// What to do.
     pub(crate) next: String,
     /// Where that is done.
-    pub(crate) link: Option<(String, String)>,
+    pub(crate) link: Option<StepLink>,
 }
 
 /// Why there is no answer.
@@ -216,6 +217,13 @@ fn refusal(answer: &Answer, context: &Context<'_>) -> Option<RefusalView> {
     let problem: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
     let detail = problem.get("detail").and_then(Value::as_str);
     let known = explained::advice(&code);
+    let around = Around {
+        base: context.base,
+        api: Some(context.api),
+        version: Some(context.version),
+        application: context.application.map(|application| application.to_string()),
+        subscription: None,
+    };
     let fallback = "Tell the provider the request id.";
     Some(RefusalView {
         what: known
@@ -225,7 +233,7 @@ fn refusal(answer: &Answer, context: &Context<'_>) -> Option<RefusalView> {
         detail: detail.map(sentence),
         limit: problem.get("limit").and_then(Value::as_str).map(str::to_owned),
         again: again(&answer.headers),
-        link: link(&code, context),
+        link: known.and_then(|known| known.step?.link(&around)),
         code,
     })
 }
@@ -239,36 +247,6 @@ fn again(headers: &HeaderMap) -> Option<String> {
         7_200..=172_799 => format!("in {} hours", seconds.div_ceil(3_600)),
         _ => format!("in {} days", seconds.div_ceil(86_400)),
     })
-}
-
-/// Where the next step is done: words and address.
-fn link(code: &str, context: &Context<'_>) -> Option<(String, String)> {
-    let Context {
-        base, api, version, ..
-    } = context;
-    let own = |rest: &str| {
-        context
-            .application
-            .map(|application| format!("{base}/me/apps/{application}/{rest}"))
-    };
-    let access = || format!("{base}/apis/{api}/access");
-    let (label, href) = match code {
-        "rate_limited" | "quota_exceeded" | "limit_unavailable" => {
-            ("See what is left", own("subscriptions").unwrap_or_else(access))
-        }
-        "key_missing" | "subscription_missing" | "subscription_expired" => ("Get access", access()),
-        "key_invalid" => ("Look at the keys", own("keys").unwrap_or_else(access)),
-        "subscription_pending"
-        | "subscription_suspended"
-        | "subscription_paused"
-        | "application_suspended" => ("Open the subscription", own("subscriptions")?),
-        "no_route" | "no_operation" | "method_not_allowed" | "version_retired" | "version_blocked" => (
-            "Open the reference",
-            format!("{base}/apis/{api}/v/{version}/reference"),
-        ),
-        _ => return None,
-    };
-    Some((label.to_owned(), href))
 }
 
 const fn advice(failure: &Failure) -> &'static str {
@@ -345,11 +323,28 @@ mod tests {
         assert_eq!(refusal.limit.as_deref(), Some("monthly"));
         assert_eq!(refusal.again.as_deref(), Some("in 2 hours"));
         assert_eq!(refusal.detail.as_deref(), Some("The quota is used up."));
-        let (_, href) = refusal.link.unwrap();
         assert_eq!(
-            href,
+            refusal.link.unwrap().href,
             "/t/acme/me/apps/app_00000000000000000000000001/subscriptions"
         );
+    }
+
+    #[test]
+    fn a_call_that_waits_for_approval_leads_to_the_subscriptions() {
+        let shape = Shape::default();
+        let headers = [("gatewright-refusal", "subscription_pending")];
+        let refused = |context| {
+            let view = answered(&answer(403, &headers, "{}"), context);
+            view.refusal.unwrap().link.unwrap()
+        };
+        let own = refused(context(&shape));
+        assert_eq!(own.label, "To the subscriptions");
+        assert!(own.href.ends_with("/subscriptions"), "{}", own.href);
+        let typed = refused(Context {
+            application: None,
+            ..context(&shape)
+        });
+        assert_eq!(typed.href, "/t/acme/me/apps", "with a key that was typed");
     }
 
     #[test]
