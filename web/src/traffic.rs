@@ -13,6 +13,8 @@ use crate::range::Range;
 pub(crate) struct Traffic {
     /// All calls.
     pub(crate) requests: u64,
+    /// Those that were made up for the demo.
+    pub(crate) sample: u64,
     /// Those with a status of 400 or above.
     pub(crate) errors: u64,
     /// Bytes of request and answer bodies.
@@ -53,6 +55,7 @@ impl Traffic {
         );
         Self {
             requests: rows.iter().map(|row| row.requests).sum(),
+            sample: rows.iter().map(|row| row.sample).sum(),
             errors: rows.iter().map(|row| row.errors).sum(),
             bytes: rows.iter().map(|row| row.bytes_in + row.bytes_out).sum(),
             p95_ms: rows.iter().filter_map(|row| row.p95_ms).reduce(f64::max),
@@ -103,6 +106,7 @@ mod tests {
             bucket: range.buckets()[3],
             group: None,
             requests: 10,
+            sample: 7,
             errors: 4,
             bytes_in: 1,
             bytes_out: 2,
@@ -112,6 +116,7 @@ mod tests {
         };
         let traffic = Traffic::of(&range, &[row]);
         assert_eq!((traffic.requests, traffic.errors, traffic.bytes), (10, 4, 3));
+        assert_eq!(traffic.sample, 7);
         assert_eq!(traffic.by_bucket.iter().sum::<f64>(), 10.0);
         assert_eq!(traffic.by_bucket.len(), range.buckets().len());
         assert!((traffic.error_share() - 0.4).abs() < 1e-9);

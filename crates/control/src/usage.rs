@@ -127,6 +127,8 @@ pub struct UsageRow {
     pub group: Option<String>,
     /// How many calls.
     pub requests: u64,
+    /// How many of them were made up for the demo.
+    pub sample: u64,
     /// How many with a status of 400 or above.
     pub errors: u64,
     /// Bytes of request bodies.
@@ -255,6 +257,7 @@ pub(crate) fn row(sum: UsageSum, group_by: Option<UsageGroup>) -> UsageRow {
         bucket: sum.bucket,
         group: sum.group.map(|key| shown(key, group_by)),
         requests: sum.value.requests,
+        sample: sum.sample,
         errors: sum.value.errors,
         bytes_in: sum.value.bytes_in,
         bytes_out: sum.value.bytes_out,

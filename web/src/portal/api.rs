@@ -134,6 +134,7 @@ struct FiguresPart {
 struct Told {
     answered: String,
     requests: u64,
+    sample: u64,
     p95_ms: Option<f64>,
 }
 
@@ -144,6 +145,7 @@ impl Told {
         Self {
             answered: format!("{hundredths} %"),
             requests: figures.requests,
+            sample: figures.sample,
             p95_ms: figures.p95_ms,
         }
     }

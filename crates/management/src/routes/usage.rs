@@ -64,6 +64,8 @@ output! {
         group: Option<String>,
         /// How many calls.
         requests: u64,
+        /// How many of them were made up for the demo.
+        sample: u64,
         /// How many with a status of 400 or above.
         errors: u64,
         /// Bytes of request bodies.
@@ -84,6 +86,7 @@ fn body(row: UsageRow) -> UsageBody {
         bucket: row.bucket,
         group: row.group,
         requests: row.requests,
+        sample: row.sample,
         errors: row.errors,
         bytes_in: row.bytes_in,
         bytes_out: row.bytes_out,
