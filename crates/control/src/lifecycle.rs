@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatewright_model::api::{Api, ApiVersion, Deprecation, VersionState, VersionVerb};
 use gatewright_model::approval::{ApprovalSubject, ApprovalVerb};
-use gatewright_model::consumer::SubscriptionState;
+use gatewright_model::consumer::{ApplicationState, SubscriptionState};
 use gatewright_model::id::{ApiId, VersionId};
 use gatewright_model::invalid::Invalid;
 use gatewright_model::permission::Permission;
@@ -116,13 +116,46 @@ impl Versions<'_> {
         if_match: IfMatch,
     ) -> Result<VersionView> {
         let mut tx = self.0.begin(caller).await?;
-        let api = owned(&mut tx, caller, api, Permission::VersionsPublish).await?;
-        let version = find(&mut tx, &api, version).await?;
-        if_match.check(version.row_version)?;
-        let version = apply(self.0, &mut tx, caller, &api, version, transition).await?;
-        let view = load_view(self.0, &mut tx, caller, &api, version).await?;
+        let view = self
+            .moved(&mut tx, caller, (api, version), transition, if_match)
+            .await?;
         self.0.commit(tx, self.0.now()).await?;
         Ok(view)
+    }
+
+    /// Moves a version and takes it back: what it would be then, or why it cannot be moved.
+    ///
+    /// # Errors
+    /// As for [`Versions::transition`].
+    pub async fn rehearse(
+        &self,
+        caller: &Caller,
+        api: &Ref<ApiId>,
+        version: &VersionRef,
+        transition: Transition,
+        if_match: IfMatch,
+    ) -> Result<VersionView> {
+        let mut tx = self.0.begin(caller).await?;
+        let view = self
+            .moved(&mut tx, caller, (api, version), transition, if_match)
+            .await?;
+        tx.rollback().await?;
+        Ok(view)
+    }
+
+    async fn moved(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        (api, version): (&Ref<ApiId>, &VersionRef),
+        transition: Transition,
+        if_match: IfMatch,
+    ) -> Result<VersionView> {
+        let api = owned(tx, caller, api, Permission::VersionsPublish).await?;
+        let version = find(tx, &api, version).await?;
+        if_match.check(version.row_version)?;
+        let version = apply(self.0, tx, caller, &api, version, transition).await?;
+        load_view(self.0, tx, caller, &api, version).await
     }
 
     /// What stands between a version and its publication.
@@ -378,7 +411,9 @@ async fn consequences(
             approvals::settle_open(control, tx, caller, subject, ApprovalVerb::Approve, None).await
         }
         Transition::Withdraw | Transition::Retire => close_ungranted(control, tx, caller, api, version).await,
-        Transition::Unretire { .. } => reopen_retired(tx, api, before, version.updated_at).await,
+        Transition::Unretire { .. } => {
+            reopen_retired(control, tx, caller, api, before, version.updated_at).await
+        }
         _ => Ok(()),
     }
 }
@@ -419,17 +454,47 @@ async fn close_ungranted(
     Ok(())
 }
 
-/// Undoes the closings of a retirement. They carry its time stamp: they were written in its transaction.
-async fn reopen_retired(tx: &mut Tx, api: &Api, retired: &ApiVersion, now: Timestamp) -> Result<()> {
+/// Undoes the closings of a retirement. They carry its time stamp: they were
+/// written in its transaction. What was ending anyway goes on ending; who left
+/// or subscribed anew meanwhile, and whose plan was closed, stays out.
+async fn reopen_retired(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    api: &Api,
+    retired: &ApiVersion,
+    now: Timestamp,
+) -> Result<()> {
     let Some(since) = retired.retired_at else {
         return Ok(());
     };
+    let plans = tx.plans().of_api(api.id).await?;
     for mut subscription in tx.subscriptions().closed_at(api.id, since).await? {
-        subscription.state = SubscriptionState::Active;
-        subscription.reason = None;
-        subscription.updated_at = now;
-        tx.subscriptions().update(&subscription).await?;
-        tx.touch_subscription(subscription.id);
+        let Some(plan) = plans.iter().find(|plan| plan.id == subscription.plan_id) else {
+            continue;
+        };
+        let state = match (subscription.closing_at, plan.state) {
+            (Some(_), _) => SubscriptionState::Closing,
+            (None, PlanState::Closed) => continue,
+            (None, _) => SubscriptionState::Active,
+        };
+        let application = subscription.application_id;
+        let archived = tx
+            .applications()
+            .find(application)
+            .await?
+            .is_none_or(|application| application.state == ApplicationState::Archived);
+        if archived
+            || tx
+                .subscriptions()
+                .find_live(application, plan.id)
+                .await?
+                .is_some()
+        {
+            continue;
+        }
+        subscription.plan_version_id = plan.current.id;
+        subscriptions::reopen(control, tx, caller, subscription, state, now).await?;
     }
     Ok(())
 }

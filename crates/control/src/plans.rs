@@ -1,5 +1,8 @@
 //! Plans of an API and the versions of their limits.
 
+use std::time::Duration;
+
+use gatewright_model::consumer::SubscriptionState;
 use gatewright_model::id::{ApiId, LimitId, PlanId};
 use gatewright_model::invalid::Invalid;
 use gatewright_model::limit::Limit;
@@ -22,6 +25,10 @@ use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::limits::NewLimit;
 use crate::{outbox_entry, snapshot, subscriptions, versions};
+
+/// So long subscriptions go on after their plan was closed, unless something
+/// else is asked for (governance, section 4.2).
+pub const CLOSE_GRACE: Duration = Duration::from_secs(30 * 86_400);
 
 /// Use cases of plans.
 #[derive(Debug, Clone, Copy)]
@@ -246,7 +253,7 @@ impl Plans<'_> {
         self.0.commit(tx, now).await
     }
 
-    /// Moves a plan. Closing it closes its subscriptions.
+    /// Moves a plan. Closing it ends its subscriptions after [`CLOSE_GRACE`].
     ///
     /// # Errors
     /// [`Error::Illegal`], [`Error::Guard`] `keyless_plan_exists`, [`Error::Stale`].
@@ -255,6 +262,32 @@ impl Plans<'_> {
         caller: &Caller,
         id: PlanId,
         verb: PlanVerb,
+        if_match: IfMatch,
+    ) -> Result<Plan> {
+        self.moved(caller, id, (verb, CLOSE_GRACE), if_match).await
+    }
+
+    /// Closes a plan. What is active under it goes on working for the grace,
+    /// everything else ends at once.
+    ///
+    /// # Errors
+    /// As for [`Plans::transition`], and [`Error::Invalid`] when the grace is too long.
+    pub async fn close(
+        &self,
+        caller: &Caller,
+        id: PlanId,
+        grace: Duration,
+        if_match: IfMatch,
+    ) -> Result<Plan> {
+        subscriptions::check_grace(grace)?;
+        self.moved(caller, id, (PlanVerb::Close, grace), if_match).await
+    }
+
+    async fn moved(
+        &self,
+        caller: &Caller,
+        id: PlanId,
+        (verb, grace): (PlanVerb, Duration),
         if_match: IfMatch,
     ) -> Result<Plan> {
         let now = self.0.now();
@@ -270,7 +303,7 @@ impl Plans<'_> {
         plan.updated_at = now;
         let plan = tx.plans().update(&plan).await?;
         if verb == PlanVerb::Close {
-            close_subscriptions(self.0, &mut tx, caller, &plan).await?;
+            close_subscriptions(self.0, &mut tx, caller, &plan, grace).await?;
         }
         let action = match verb {
             PlanVerb::Publish => "plan.publish",
@@ -364,11 +397,28 @@ async fn one_keyless(tx: &mut Tx, plan: &Plan) -> Result<()> {
     }
 }
 
-async fn close_subscriptions(control: &Control, tx: &mut Tx, caller: &Caller, plan: &Plan) -> Result<()> {
+/// Ends what is live under a plan. Who was let in keeps that for the grace; who
+/// waits or was stopped does not come in by it, and who is leaving keeps the own date.
+async fn close_subscriptions(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    plan: &Plan,
+    grace: Duration,
+) -> Result<()> {
     let reason = Remark::parse(&format!("the plan {} was closed", plan.slug)).ok();
     for subscription in tx.subscriptions().live_of_plan(plan.id).await? {
-        let verb = subscriptions::final_verb(subscription.state);
-        subscriptions::end(control, tx, caller, subscription, verb, reason.clone()).await?;
+        let reason = reason.clone();
+        match subscription.state {
+            SubscriptionState::Closing if !grace.is_zero() => {}
+            SubscriptionState::Active => {
+                subscriptions::close(control, tx, caller, subscription, grace, reason).await?;
+            }
+            state => {
+                let verb = subscriptions::final_verb(state);
+                subscriptions::end(control, tx, caller, subscription, verb, reason).await?;
+            }
+        }
     }
     Ok(())
 }

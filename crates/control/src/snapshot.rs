@@ -2,8 +2,11 @@
 //! use case that touches traffic refreshes the parts it changed, in its own
 //! transaction; the store drops a part that came out the same.
 
+use std::collections::HashSet;
+
 use gatewright_model::api::{Api, ApiVersion, Upstream, VersionState};
-use gatewright_model::id::EntityId;
+use gatewright_model::consumer::SubscriptionState;
+use gatewright_model::id::{EntityId, PlanId};
 use gatewright_model::plan::{Plan, PlanState};
 use gatewright_model::snapshot::{
     ApiPart, DeprecationPart, OperationPart, PartKind, PlanLimits, PlanPart, SuccessorPart, TenantPart,
@@ -50,12 +53,16 @@ pub(crate) async fn refresh_api(tx: &mut Tx, api: &Api) -> Result<()> {
         return Ok(());
     }
     let plans = tx.plans().of_api(api.id).await?;
+    let going_on = plans_going_on(tx, api, &plans).await?;
     let mut parts = Vec::with_capacity(plans.len());
-    for plan in plans
-        .into_iter()
-        .filter(|plan| matches!(plan.state, PlanState::Published | PlanState::Deprecated))
-    {
-        parts.push(plan_part(tx, plan).await?);
+    for mut plan in plans {
+        // To gateways a plan that goes on for those who have it is a deprecated one.
+        if going_on.contains(&plan.id) {
+            plan.state = PlanState::Deprecated;
+        }
+        if matches!(plan.state, PlanState::Published | PlanState::Deprecated) {
+            parts.push(plan_part(tx, plan).await?);
+        }
     }
     let part = ApiPart {
         id: api.id,
@@ -66,6 +73,24 @@ pub(crate) async fn refresh_api(tx: &mut Tx, api: &Api) -> Result<()> {
     };
     tx.put_part(PartKind::Api, api.id.uuid(), Some(body(&part)?));
     Ok(())
+}
+
+/// The closed plans under which subscriptions still work, until their own end.
+async fn plans_going_on(tx: &mut Tx, api: &Api, plans: &[Plan]) -> Result<HashSet<PlanId>> {
+    let closed: HashSet<PlanId> = plans
+        .iter()
+        .filter(|plan| plan.state == PlanState::Closed)
+        .map(|plan| plan.id)
+        .collect();
+    if closed.is_empty() {
+        return Ok(closed);
+    }
+    let live = tx.subscriptions().live_of_api(api.id).await?;
+    let closing = live
+        .into_iter()
+        .filter(|subscription| subscription.state == SubscriptionState::Closing)
+        .map(|subscription| subscription.plan_id);
+    Ok(closing.filter(|plan| closed.contains(plan)).collect())
 }
 
 async fn plan_part(tx: &mut Tx, plan: Plan) -> Result<PlanPart> {

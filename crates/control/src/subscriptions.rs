@@ -26,9 +26,9 @@ use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
-use crate::{applications, approvals, outbox_entry};
+use crate::{applications, approvals, outbox_entry, snapshot};
 
-pub(crate) use restore::restore;
+pub(crate) use restore::{reopen, restore};
 
 /// The longest time that a closing subscription still works.
 const MAX_CLOSING: Duration = Duration::from_secs(365 * 86_400);
@@ -207,7 +207,7 @@ impl Subscriptions<'_> {
                 .await?
             }
             SubscriptionAction::Close { grace } => {
-                close(self.0, &mut tx, caller, seen.subscription, grace).await?
+                close(self.0, &mut tx, caller, seen.subscription, grace, None).await?
             }
         };
         self.0.commit(tx, now).await?;
@@ -478,6 +478,9 @@ pub(crate) async fn end_at(
         subscription.id,
         &details,
     ));
+    if before == SubscriptionState::Closing {
+        drop_closed_plan(tx, &subscription).await?;
+    }
     Ok(subscription)
 }
 
@@ -494,30 +497,43 @@ const fn action(verb: SubscriptionVerb) -> &'static str {
     }
 }
 
-async fn close(
+/// Whether a grace is one that can be asked for.
+pub(crate) fn check_grace(grace: Duration) -> Result<()> {
+    if grace > MAX_CLOSING {
+        let rule = Invalid::new("grace_too_long", "must be at most 365 days");
+        return Err(Error::field("/grace_seconds", rule));
+    }
+    Ok(())
+}
+
+/// Ends a subscription, at once or after a grace.
+pub(crate) async fn close(
     control: &Control,
     tx: &mut Tx,
     caller: &Caller,
     mut subscription: Subscription,
     grace: Duration,
+    reason: Option<Remark>,
 ) -> Result<Subscription> {
-    if grace > MAX_CLOSING {
-        let rule = Invalid::new("grace_too_long", "must be at most 365 days");
-        return Err(Error::field("/grace_seconds", rule));
+    check_grace(grace)?;
+    let verb = if grace.is_zero() {
+        SubscriptionVerb::Close
+    } else {
+        subscription.closing_at = Some(control.now().plus(grace));
+        SubscriptionVerb::BeginClosing
+    };
+    end(control, tx, caller, subscription, verb, reason).await
+}
+
+/// The terms of a closed plan stay with the gateways while a subscription goes
+/// on under it: with its end they may go.
+async fn drop_closed_plan(tx: &mut Tx, ended: &Subscription) -> Result<()> {
+    let plan = tx.plans().find(ended.plan_id).await?;
+    if plan.is_some_and(|plan| plan.state == PlanState::Closed) {
+        let api = tx.apis().lock(ended.api_id).await?.ok_or(Error::missing("api"))?;
+        snapshot::refresh_api(tx, &api).await?;
     }
-    if grace.is_zero() {
-        return end(control, tx, caller, subscription, SubscriptionVerb::Close, None).await;
-    }
-    subscription.closing_at = Some(control.now().plus(grace));
-    end(
-        control,
-        tx,
-        caller,
-        subscription,
-        SubscriptionVerb::BeginClosing,
-        None,
-    )
-    .await
+    Ok(())
 }
 
 async fn switch(

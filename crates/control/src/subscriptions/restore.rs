@@ -52,21 +52,35 @@ async fn restore_one(
     plan: &Plan,
     now: Timestamp,
 ) -> Result<()> {
-    subscription.state = granted_by(plan);
     subscription.plan_version_id = plan.current.id;
+    let subscription = reopen(control, tx, caller, subscription, granted_by(plan), now).await?;
+    if subscription.state == SubscriptionState::Pending {
+        let missing = Error::missing("api");
+        let api = tx.apis().find(subscription.api_id).await?.ok_or(missing)?;
+        let subject = ApprovalSubject::Subscription(subscription.id);
+        approvals::open(control, tx, caller, &api, subject, subscription.request_note).await?;
+    }
+    Ok(())
+}
+
+/// Takes a subscription back from its end: the one way that no verb of its own names.
+pub(crate) async fn reopen(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    mut subscription: Subscription,
+    state: SubscriptionState,
+    now: Timestamp,
+) -> Result<Subscription> {
+    let before = subscription.state;
+    subscription.state = state;
     subscription.reason = None;
     subscription.updated_at = now;
     let subscription = tx.subscriptions().update(&subscription).await?;
     tx.touch_subscription(subscription.id);
     let (id, action) = (subscription.id, "subscription.restore");
-    let details = json!({ "from": SubscriptionState::Closed, "to": subscription.state });
+    let details = json!({ "from": before, "to": subscription.state });
     tx.audit(entry(caller, now, action, "subscription", id, details.clone()));
     tx.outbox(outbox_entry::event(control, caller, now, action, id, &details));
-    if subscription.state == SubscriptionState::Pending {
-        let missing = Error::missing("api");
-        let api = tx.apis().find(subscription.api_id).await?.ok_or(missing)?;
-        let subject = ApprovalSubject::Subscription(id);
-        approvals::open(control, tx, caller, &api, subject, subscription.request_note).await?;
-    }
-    Ok(())
+    Ok(subscription)
 }

@@ -1,7 +1,9 @@
 //! Plans: under which terms an API may be used.
 
+use std::time::Duration;
+
 use axum::extract::State;
-use gatewright_control::plans::{NewPlan, PlanPatch, PlanVersions};
+use gatewright_control::plans::{CLOSE_GRACE, NewPlan, PlanPatch, PlanVersions};
 use gatewright_control::{Control, IfMatch};
 use gatewright_model::id::{ApiId, PlanId};
 use gatewright_model::invalid::{FieldErrors, Invalid};
@@ -72,7 +74,7 @@ pub(crate) fn add(api: Api) -> Api {
         .post("/plans/{plan}/undeprecate", undeprecate, undeprecate_plan)
         .post(
             "/plans/{plan}/close",
-            about("close_plan", "Ends a plan and its subscriptions.").conflicts(&["illegal_transition"]),
+            about("close_plan", "Ends a plan. What is active under it works on for a grace, the rest of its subscriptions ends at once.").conflicts(&["illegal_transition"]),
             close_plan,
         )
 }
@@ -149,6 +151,14 @@ input! {
         versions: Option<PlanVersionsInput>,
         /// All limits of the next plan version; a limit of the same name keeps its counters.
         limits: Option<Vec<LimitInput>>,
+    }
+}
+
+input! {
+    /// When the subscriptions of a plan end that is closed.
+    PlanClose {
+        /// How long active ones still work, in seconds; 30 days when absent, at most 365.
+        grace_seconds: Option<u32>,
     }
 }
 
@@ -316,5 +326,19 @@ verbs! {
     publish_plan => Publish;
     deprecate_plan => Deprecate;
     undeprecate_plan => Undeprecate;
-    close_plan => Close;
+}
+
+async fn close_plan(
+    caller: Authorized<PlansWrite>,
+    State(control): State<Control>,
+    At(plan): At<PlanId>,
+    Expected(if_match): Expected,
+    Json(body): Json<PlanClose>,
+) -> Result<Found<PlanBody>, Problem> {
+    let grace = body
+        .grace_seconds
+        .map_or(CLOSE_GRACE, |seconds| Duration::from_secs(seconds.into()));
+    Ok(found(
+        control.plans().close(&caller, plan, grace, if_match).await?,
+    ))
 }

@@ -1,5 +1,7 @@
 //! One plan: its terms, its life, and whom a change reaches.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 use gatewright_control::names::{Names, Wanted};
@@ -63,6 +65,7 @@ struct PlanPage {
 struct ClosePlan {
     shell: Shell,
     frame: Frame,
+    form: FormState,
     plan: Plan,
     reached: Option<Reached>,
     href: String,
@@ -113,12 +116,12 @@ pub(super) async fn step(
     let Ok(verb) = PlanVerb::parse(fields.get("verb")) else {
         return Err(Problem::not_found("page"));
     };
-    match app
-        .control
-        .plans()
-        .transition(&caller, id, verb, IfMatch::ANY)
-        .await
-    {
+    let plans = app.control.plans();
+    let moved = match grace(&fields) {
+        Some(grace) if verb == PlanVerb::Close => plans.close(&caller, id, grace, IfMatch::ANY).await,
+        _ => plans.transition(&caller, id, verb, IfMatch::ANY).await,
+    };
+    match moved {
         Ok(plan) => {
             let path = format!("{}/plans/{id}", frame.path());
             let done = format!("{} is {} now.", plan.name, plan.state);
@@ -132,6 +135,12 @@ pub(super) async fn step(
     }
 }
 
+/// How long subscriptions go on; as long as the rule says when nothing was chosen.
+fn grace(fields: &Fields) -> Option<Duration> {
+    let days: u32 = fields.get("grace_days").parse().ok()?;
+    Some(Duration::from_secs(86_400) * days)
+}
+
 pub(super) async fn confirm_close(
     caller: Authorized<PlansWrite>,
     visit: Visit,
@@ -143,6 +152,7 @@ pub(super) async fn confirm_close(
         shell: below(&frame, &visit, &plan, "Close"),
         reached: reached(&app, &caller, &plan).await,
         href: format!("{}/plans/{id}", frame.href),
+        form: FormState::new([("grace_days", "30")]),
         plan,
         frame,
     };
