@@ -36,6 +36,12 @@ pub(crate) fn when(at: impl Moment, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(element(at.moment(), "%-d %b %Y, %H:%M UTC")))
 }
 
+/// A time of today, to the second.
+#[askama::filter_fn]
+pub(crate) fn clock(at: impl Moment, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(element(at.moment(), "%H:%M:%S UTC")))
+}
+
 /// A day.
 #[askama::filter_fn]
 pub(crate) fn date(at: impl Moment, _: &dyn Values) -> Result<Safe<String>> {

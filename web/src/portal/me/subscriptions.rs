@@ -69,6 +69,7 @@ struct ShowPage {
     frame: Frame,
     view: SubscriptionView,
     limits: Vec<LimitRow>,
+    as_of: Timestamp,
     events: Vec<EventRow>,
     can: CanDo,
     form: FormState,
@@ -165,6 +166,7 @@ async fn present(
         .unwrap_or_else(|| FormState::new([("reason", note.map_or_else(String::new, ToString::to_string))]));
     let template = ShowPage {
         shell: shell.with(&form),
+        as_of: app.control.now(),
         limits: subscriptions
             .standing(caller, id)
             .await?

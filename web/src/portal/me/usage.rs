@@ -14,6 +14,7 @@ use gatewright_model::consumer::SubscriptionState;
 use gatewright_model::id::{ApplicationId, SubscriptionId};
 use gatewright_model::limit::LimitKind;
 use gatewright_model::reference::Ref;
+use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
 use gatewright_webkit::permit::UsageRead;
@@ -65,6 +66,7 @@ struct UsagePage {
     by: Option<Chart>,
     parts: Vec<Part>,
     quotas: Vec<Quota>,
+    as_of: Timestamp,
     csv: String,
 }
 
@@ -110,6 +112,7 @@ async fn show(
         traffic: Traffic::of(&range, &rows),
         by: group.map(|_| chart_by(&range, &grouped)),
         parts: parts(&grouped),
+        as_of: app.control.now(),
         quotas: quotas(&app, &caller, &frame).await?,
         csv: list.at(&[frame.href.as_str(), "/usage.csv"].concat()),
         split,
