@@ -130,10 +130,14 @@ impl Credentials<'_> {
     /// whole key may be given: what lies behind its prefix is not looked at.
     ///
     /// # Errors
-    /// [`Error::Forbidden`].
+    /// [`Error::Forbidden`]; [`Error::Invalid`] for less than a prefix, which names too many.
     pub async fn find_by_prefix(&self, caller: &Caller, text: &str) -> Result<Vec<Credential>> {
         caller.require_anywhere(Permission::ApplicationsRead)?;
         let prefix: String = text.trim().chars().take(PREFIX_CHARS).collect();
+        if prefix.chars().count() < PREFIX_CHARS {
+            let rule = "must have at least its first 12 characters, for example gw_live_3fZk";
+            return Err(Error::field("/key", Invalid::new("key_too_short", rule)));
+        }
         let mut tx = self.0.read(caller).await?;
         let mut found = tx.credentials().find_by_prefix(&prefix).await?;
         if caller.rights.in_tenant(Permission::ApplicationsRead) {

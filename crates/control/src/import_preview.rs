@@ -1,28 +1,26 @@
-//! What a document would change in a version, before it is imported: the
-//! operations that come, go, or mean something else.
+//! What a document changes in a version: the operations that come, go, or mean
+//! something else.
 
 use std::collections::HashMap;
 
 use gatewright_model::api::{ApiVersion, Operation, VersionState};
-use gatewright_model::id::ApiId;
-use gatewright_model::permission::Permission;
-use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::state::Word;
 use gatewright_openapi::finding::Finding;
 
-use crate::apis::visible;
-use crate::caller::Caller;
 use crate::error::{Error, Result};
-use crate::import::ImportSource;
-use crate::versions::{self, Versions};
+use crate::views::VersionView;
 
-/// What an import over a version would do.
+/// What an import over a version did, or would do.
 #[derive(Debug, Clone)]
-pub struct ImportPreview {
+pub struct Reimported {
+    /// The version as it is then.
+    pub version: VersionView,
     /// What the importer has to say.
     pub findings: Vec<Finding>,
     /// The operations that differ.
     pub changes: OperationChanges,
+    /// False for a dry run.
+    pub written: bool,
 }
 
 /// How the operations of two documents differ. Each is known by its key; what
@@ -64,35 +62,6 @@ impl OperationChanges {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
-    }
-}
-
-impl Versions<'_> {
-    /// Says what an import over a version would change, and writes nothing.
-    ///
-    /// # Errors
-    /// As for the import itself.
-    pub async fn preview_import(
-        &self,
-        caller: &Caller,
-        api: &Ref<ApiId>,
-        version: &VersionRef,
-        source: ImportSource,
-    ) -> Result<ImportPreview> {
-        let before = {
-            let mut tx = self.0.read(caller).await?;
-            let api = visible(&mut tx, caller, api).await?;
-            caller.require_in(Permission::ApisWrite, api.team_id)?;
-            let version = versions::find(&mut tx, &api, version).await?;
-            takes_documents(&version)?;
-            versions::operations_of(&mut tx, &version).await?
-        };
-        let known = versions::known_slugs(&before);
-        let document = self.0.read_document(source, known).await?;
-        Ok(ImportPreview {
-            findings: document.findings,
-            changes: OperationChanges::between(before, document.operations),
-        })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::docs::LATEST;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::import::{ImportSource, ReadDocument};
-use crate::import_preview::takes_documents;
+use crate::import_preview::{OperationChanges, Reimported, takes_documents};
 use crate::snapshot;
 use crate::views::{DocumentView, VersionSummary, VersionView};
 
@@ -138,6 +138,7 @@ impl Versions<'_> {
     }
 
     /// Imports a document over a version. A routed version serves it at once.
+    /// A dry run does the same and takes it back.
     ///
     /// # Errors
     /// [`Error::Findings`] and nothing is written; [`Error::Guard`] when the
@@ -149,31 +150,37 @@ impl Versions<'_> {
         version: &VersionRef,
         source: ImportSource,
         dry_run: bool,
-    ) -> Result<(VersionView, Vec<Finding>)> {
+    ) -> Result<Reimported> {
         let known = {
             let mut tx = self.0.read(caller).await?;
             let api = visible(&mut tx, caller, api).await?;
             caller.require_in(Permission::ApisWrite, api.team_id)?;
             let version = find(&mut tx, &api, version).await?;
+            takes_documents(&version)?;
             operations_of(&mut tx, &version).await?
         };
-        let known = known_slugs(&known);
-        let document = self.0.read_document(source, known).await?;
-        let findings = document.findings.clone();
+        let document = self.0.read_document(source, known_slugs(&known)).await?;
+        let (findings, after) = (document.findings.clone(), document.operations.clone());
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let api = owned(&mut tx, caller, api, Permission::ApisWrite).await?;
         let version = find(&mut tx, &api, version).await?;
         takes_documents(&version)?;
+        let before = operations_of(&mut tx, &version).await?;
         let version = store_document(self.0, &mut tx, caller, version, document).await?;
         snapshot::refresh_version(self.0, &mut tx, caller, &api, &version).await?;
-        let view = load_view(self.0, &mut tx, caller, &api, version).await?;
+        let version = load_view(self.0, &mut tx, caller, &api, version).await?;
         if dry_run {
             tx.rollback().await?;
         } else {
             self.0.commit(tx, now).await?;
         }
-        Ok((view, findings))
+        Ok(Reimported {
+            version,
+            findings,
+            changes: OperationChanges::between(before, after),
+            written: !dry_run,
+        })
     }
 
     /// Changes a version outside of its life.

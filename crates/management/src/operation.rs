@@ -254,6 +254,7 @@ signatures! {
     A, B, C;
     A, B, C, D;
     A, B, C, D, E;
+    A, B, C, D, E, G;
 }
 
 /// Operations under construction: what is routed and what is described.

@@ -7,6 +7,7 @@ mod approvals;
 mod audit;
 mod calls;
 mod credentials;
+mod impact;
 mod imports;
 mod lifecycle;
 mod limits;
@@ -30,12 +31,13 @@ use crate::operation::Api;
 
 /// Adds all of them.
 pub(crate) fn all(api: Api) -> Api {
-    let parts: [fn(Api) -> Api; 21] = [
+    let parts: [fn(Api) -> Api; 22] = [
         apis::add,
         imports::add,
         versions::add,
         upstreams::add,
         lifecycle::add,
+        impact::add,
         plans::add,
         applications::add,
         subscriptions::add,

@@ -75,17 +75,13 @@ async fn search(
         .map(|(_, value)| prefix(&value))
         .unwrap_or_default();
     let mut form = FormState::new([("key", asked.as_str())]);
-    let found = if asked.is_empty() {
-        Vec::new()
-    } else if asked.chars().count() < SHORTEST {
-        form.fail_field(
-            "key",
-            "Key must have at least its first 12 characters, for example gw_live_3fZk",
-        );
-        Vec::new()
-    } else {
-        app.control.credentials().find_by_prefix(&caller, &asked).await?
-    };
+    let mut found = Vec::new();
+    if !asked.is_empty() {
+        match app.control.credentials().find_by_prefix(&caller, &asked).await {
+            Ok(keys) => found = keys,
+            Err(error) => form.absorb(error)?,
+        }
+    }
     let shell = visit
         .shell("Keys")
         .crumb("Console", "/console")

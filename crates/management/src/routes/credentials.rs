@@ -51,6 +51,14 @@ pub(crate) fn add(api: Api) -> Api {
             issue.conflicts(&["application_not_active", "too_many_credentials"]),
             issue_one,
         )
+        .post(
+            "/credentials/find",
+            about(
+                "find_credentials",
+                "Whose key is this? Finds keys by their first characters; what lies behind those is not looked at.",
+            ),
+            find,
+        )
         .get(
             "/credentials/{credential}",
             about("get_credential", "One key, without its secret."),
@@ -89,6 +97,14 @@ input! {
         not_before: Option<Timestamp>,
         /// When it stops by itself.
         expires_at: Option<Timestamp>,
+    }
+}
+
+input! {
+    /// A key from a log line or a leak. It is in the body, so that it stays out of addresses.
+    CredentialFind {
+        /// The key, or at least its first 12 characters.
+        key: String,
     }
 }
 
@@ -213,6 +229,17 @@ async fn issue_one(
         "credentials",
         body.id,
         Found::tagged(body, row_version),
+    ))
+}
+
+async fn find(
+    caller: Authorized<ApplicationsRead>,
+    State(control): State<Control>,
+    Json(body): Json<CredentialFind>,
+) -> Result<Listed<CredentialBody>, Problem> {
+    let found = control.credentials().find_by_prefix(&caller, &body.key).await?;
+    Ok(Listed::whole(
+        found.into_iter().map(CredentialBody::from).collect(),
     ))
 }
 

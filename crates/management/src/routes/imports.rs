@@ -4,8 +4,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use gatewright_control::Control;
 use gatewright_control::import::{ImportRequest, ImportSource};
+use gatewright_control::import_preview::OperationChanges;
 use gatewright_control::views::Imported;
-use gatewright_model::api::Visibility;
+use gatewright_model::api::{Operation, Visibility};
 use gatewright_model::id::{ApiId, TeamId};
 use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_model::reference::{Ref, VersionRef};
@@ -41,7 +42,7 @@ pub(crate) fn add(api: Api) -> Api {
         )
         .post(
             "/apis/{api}/versions/{version}/import",
-            about("import_version", "Imports a document as the next revision of a version.")
+            about("import_version", "Imports a document as the next revision of a version, and says which operations that changes. A dry run writes nothing.")
                 .conflicts(&["version_frozen"])
                 .heavy(),
             reimport,
@@ -117,6 +118,8 @@ input! {
         team: Option<Ref<TeamId>>,
         /// Who finds it in the catalogue.
         visibility: Visibility = Visibility::Public,
+        /// The teams whose members find it beside the owning team, by id or slug; only with visibility teams.
+        visible_to: Vec<Ref<TeamId>> = Vec::new(),
     }
 }
 
@@ -131,10 +134,16 @@ input! {
 }
 
 filter! {
-    /// How an import is run.
-    ImportQuery {
+    /// Whether a request is meant.
+    DryRun {
         /// `true` checks everything and writes nothing.
         dry_run: bool,
+    }
+}
+
+impl DryRun {
+    pub(crate) fn wanted(&self) -> bool {
+        self.dry_run == Some(true)
     }
 }
 
@@ -149,6 +158,47 @@ output! {
         findings: Findings,
         /// False for a dry run.
         written: bool,
+    }
+}
+
+output! {
+    /// What a document changed in a version, or would change.
+    ReimportedBody as "Reimported" {
+        /// The API.
+        api: ApiBody,
+        /// The version as it is then.
+        version: VersionBody,
+        /// What the importer has to say.
+        findings: Findings,
+        /// The operations that differ from those of the document before.
+        changes: ChangesBody,
+        /// False for a dry run.
+        written: bool,
+    }
+}
+
+output! {
+    /// How the operations of two documents differ. Each is known by its key.
+    ChangesBody as "OperationChanges" {
+        /// Only in the new document.
+        added: Vec<Operation>,
+        /// In both, with another meaning.
+        changed: Vec<Operation>,
+        /// Only in the old document.
+        removed: Vec<Operation>,
+        /// How many stay as they are.
+        unchanged: u64,
+    }
+}
+
+impl From<OperationChanges> for ChangesBody {
+    fn from(changes: OperationChanges) -> Self {
+        Self {
+            added: changes.added,
+            changed: changes.changed,
+            removed: changes.removed,
+            unchanged: changes.unchanged as u64,
+        }
     }
 }
 
@@ -233,7 +283,7 @@ fn body(imported: Imported) -> ImportedBody {
 async fn import(
     caller: Authorized<ApisWrite>,
     State(control): State<Control>,
-    Query(query): Query<ImportQuery>,
+    Query(query): Query<DryRun>,
     Json(body_in): Json<ApiImport>,
 ) -> Result<ImportAnswer, Problem> {
     let request = ImportRequest {
@@ -244,7 +294,8 @@ async fn import(
         upstream_url: body_in.upstream_url,
         team: body_in.team,
         visibility: body_in.visibility,
-        dry_run: query.dry_run.unwrap_or(false),
+        visible_to: body_in.visible_to,
+        dry_run: query.wanted(),
     };
     let imported = control.import_api(&caller, request).await?;
     let (id, row_version, written) = (
@@ -267,22 +318,21 @@ async fn reimport(
     caller: Authorized<ApisWrite>,
     State(control): State<Control>,
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
-    Query(query): Query<ImportQuery>,
+    Query(query): Query<DryRun>,
     Json(body_in): Json<VersionImport>,
-) -> Result<Found<ImportedBody>, Problem> {
+) -> Result<Found<ReimportedBody>, Problem> {
     let source = required_source(body_in.document, body_in.url)?;
-    let dry_run = query.dry_run.unwrap_or(false);
-    let (version, findings) = control
+    let done = control
         .versions()
-        .import(&caller, &api, &version, source, dry_run)
+        .import(&caller, &api, &version, source, query.wanted())
         .await?;
-    let row_version = version.version.row_version;
-    let api = control.apis().get(&caller, &api).await?;
-    let imported = Imported {
-        api,
-        version,
-        findings,
-        written: !dry_run,
+    let row_version = done.version.version.row_version;
+    let body = ReimportedBody {
+        api: control.apis().get(&caller, &api).await?.into(),
+        version: done.version.into(),
+        findings: Findings::of(done.findings),
+        changes: done.changes.into(),
+        written: done.written,
     };
-    Ok(Found::tagged(body(imported), row_version))
+    Ok(Found::tagged(body, row_version))
 }

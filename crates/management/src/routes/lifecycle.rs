@@ -12,7 +12,9 @@ use gatewright_webkit::entity_tag::Expected;
 use gatewright_webkit::path::At;
 use gatewright_webkit::permit::{ApisRead, VersionsPublish};
 use gatewright_webkit::problem::Problem;
+use gatewright_webkit::query::Query;
 
+use super::imports::DryRun;
 use super::versions::{AtVersion, VersionBody, found};
 use crate::answer::Found;
 use crate::input::{Json, input};
@@ -70,7 +72,7 @@ pub(crate) fn add(api: Api) -> Api {
         )
         .post(
             "/apis/{api}/versions/{version}/deprecate",
-            verb("deprecate_version", "Announces the end."),
+            verb("deprecate_version", "Announces the end. A dry run answers what the version would be, or the refusal, and writes nothing."),
             deprecate,
         )
         .post(
@@ -231,26 +233,21 @@ async fn deprecate(
     caller: Publisher,
     State(control): State<Control>,
     At(at): AtVersion,
+    Query(query): Query<DryRun>,
     Expected(if_match): Expected,
     Json(body): Json<VersionDeprecate>,
 ) -> Answered {
-    let VersionDeprecate {
-        sunset_at,
-        successor,
-        message,
-    } = body;
-    step(
-        &control,
-        &caller,
-        at,
-        Transition::Deprecate {
-            sunset_at,
-            successor,
-            message,
-        },
-        if_match,
-    )
-    .await
+    let transition = Transition::Deprecate {
+        sunset_at: body.sunset_at,
+        successor: body.successor,
+        message: body.message,
+    };
+    if query.wanted() {
+        let (versions, (api, version)) = (control.versions(), at);
+        let rehearsed = versions.rehearse(&caller, &api, &version, transition, if_match);
+        return Ok(found(rehearsed.await?));
+    }
+    step(&control, &caller, at, transition, if_match).await
 }
 
 async fn unretire_version(

@@ -1,5 +1,6 @@
 //! Subscriptions: an application's right to use an API under a plan.
 
+mod history;
 mod quota;
 
 use std::time::Duration;
@@ -67,7 +68,7 @@ pub(crate) fn add(api: Api) -> Api {
             about("get_subscription", "One subscription."),
             get,
         );
-    add_verbs(quota::add(api))
+    add_verbs(history::add(quota::add(api)))
 }
 
 fn add_verbs(api: Api) -> Api {

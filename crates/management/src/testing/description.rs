@@ -186,6 +186,10 @@ async fn real_answers_look_as_described() {
             "/apis/shop/versions/v1/publish-check",
             "/apis/{api}/versions/{version}/publish-check",
         ),
+        (
+            "/apis/shop/versions/v1/deprecation-impact",
+            "/apis/{api}/versions/{version}/deprecation-impact",
+        ),
         ("/apis/shop/plans", "/apis/{api}/plans"),
         ("/applications", "/applications"),
         (

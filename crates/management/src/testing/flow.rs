@@ -72,6 +72,19 @@ async fn keys(api: &Fixture, application: &str) -> Value {
         (&old["state"], &old["replaced_by"]),
         (&json!("rotating"), &rotated["id"])
     );
+    let found = api
+        .post("/credentials/find", json!({"key": issued["secret"]}))
+        .await;
+    let found = found.expect(StatusCode::OK);
+    assert_eq!(
+        (&found["items"][0]["id"], &found["items"][0].get("secret")),
+        (&issued["id"], &None)
+    );
+    let short = api.post("/credentials/find", json!({"key": "gw_live_"})).await;
+    assert_eq!(
+        (short.status, &short.json()["errors"][0]["code"]),
+        (422, &json!("key_too_short"))
+    );
     let revoked = api
         .post(&format!("/credentials/{id}/revoke"), json!({"reason": "leaked"}))
         .await;
@@ -126,6 +139,21 @@ async fn subscription(api: &Fixture, application: &str, plan: &str) {
         api.verb(&format!("/subscriptions/{id}/resume")).await.json()["state"],
         "active"
     );
+    let history = api.get(&format!("/subscriptions/{id}/history")).await.json();
+    let events = history["items"].as_array().unwrap();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event["action"].as_str().unwrap(), &event["comment"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("subscription.resume", &json!(null)),
+            ("subscription.suspend", &json!("unpaid")),
+            ("subscription.activate", &json!("welcome")),
+            ("subscription.request", &json!("for the shop")),
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,8 +182,38 @@ async fn the_main_job_runs_over_the_api() {
     let key = keys(&api, "my-app").await;
     assert_eq!(key["application_id"], application["id"]);
 
+    rehearse(&api).await;
     deprecate(&api).await;
     audited(&api).await;
+}
+
+/// What the console shows before an end is announced.
+async fn rehearse(api: &Fixture) {
+    let path = "/apis/shop/versions/v1/deprecate?dry_run=true";
+    let past = api.post(path, json!({"sunset_at": "2001-01-01T00:00:00Z"})).await;
+    assert_eq!(
+        (past.status, &past.json()["errors"][0]["pointer"]),
+        (422, &json!("/sunset_at"))
+    );
+    let body = json!({"sunset_at": "2099-01-01T00:00:00Z", "message": "use v2"});
+    let told = api.post(path, body).await.expect(StatusCode::OK);
+    assert_eq!(
+        (&told["state"], &told["message"]),
+        (&json!("deprecated"), &json!("use v2"))
+    );
+    let kept = api.get("/apis/shop/versions/v1").await.json();
+    assert_eq!(
+        (&kept["state"], &kept["sunset_at"]),
+        (&json!("published"), &json!(null))
+    );
+    let impact = api.get("/apis/shop/versions/v1/deprecation-impact").await;
+    let impact = impact.expect(StatusCode::OK);
+    assert_eq!(impact["anonymous_calls"], 0);
+    let affected = &impact["applications"][0];
+    assert_eq!(
+        (&affected["name"], &affected["subscribed"], &affected["calls"]),
+        (&json!("My App"), &json!(true), &json!(0))
+    );
 }
 
 async fn deprecate(api: &Fixture) {
@@ -249,11 +307,28 @@ async fn documents_come_as_objects_or_as_text_and_go_out_byte_for_byte() {
     assert_eq!(operations["items"][0]["template"], "/a");
 
     let next = json!({"document": super::document("Next")});
+    let tried = api
+        .post("/apis/yaml/versions/v1/import?dry_run=true", next.clone())
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(
+        (&tried["written"], &tried["version"]["revision"]["number"]),
+        (&json!(false), &json!(2))
+    );
+    let changes = &tried["changes"];
+    assert_eq!(
+        (&changes["added"][0]["key"], &changes["removed"][0]["template"]),
+        (&json!("getPet"), &json!("/a")),
+        "{changes}"
+    );
+    let kept = api.get("/apis/yaml/versions/v1").await.json();
+    assert_eq!(kept["revision"]["number"], 1, "a dry run writes nothing");
     let again = api
         .post("/apis/yaml/versions/v1/import", next)
         .await
         .expect(StatusCode::OK);
     assert_eq!(again["version"]["revision"]["number"], 2);
+    assert_eq!((&again["written"], &again["changes"]), (&json!(true), changes));
     let revisions = api.get("/apis/yaml/versions/v1/revisions").await.json();
     assert_eq!(revisions["items"].as_array().unwrap().len(), 2);
 

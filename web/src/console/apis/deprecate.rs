@@ -10,7 +10,6 @@ use gatewright_control::lifecycle::Transition;
 use gatewright_control::views::VersionView;
 use gatewright_control::{Caller, IfMatch};
 use gatewright_model::id::ApiId;
-use gatewright_model::invalid::Invalid;
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::state::Word;
 use gatewright_model::text::Remark;
@@ -84,19 +83,27 @@ pub(super) async fn submit(
 ) -> Result<Page, Problem> {
     let frame = Frame::load(&app, &visit, &caller, &api, Tab::Versions).await?;
     let mut form = FormState::from_fields(&fields);
-    let Some(wanted) = wanted(&app, &visit, &fields, &mut form) else {
+    let Some(wanted) = wanted(&fields, &mut form) else {
         return show(&app, &visit, &caller, frame, &version, form, None).await;
     };
-    if fields.get("action") != "deprecate" {
-        let preview = preview(&app, &wanted, &fields);
-        return show(&app, &visit, &caller, frame, &version, form, Some(preview)).await;
-    }
+    let preview = preview(&app, &wanted, &fields);
     let transition = Transition::Deprecate {
         sunset_at: wanted.sunset_at,
         successor: wanted.successor,
         message: wanted.message,
     };
     let (of, versions) = (frame.reference(), app.control.versions());
+    if fields.get("action") != "deprecate" {
+        let rehearsed = versions.rehearse(&caller, &of, &version, transition, IfMatch::ANY);
+        let preview = match rehearsed.await {
+            Ok(_) => Some(preview),
+            Err(error) => {
+                form.absorb(error)?;
+                None
+            }
+        };
+        return show(&app, &visit, &caller, frame, &version, form, preview).await;
+    }
     let moved = versions.transition(&caller, &of, &version, transition, IfMatch::ANY);
     match moved.await {
         Ok(view) => {
@@ -108,17 +115,11 @@ pub(super) async fn submit(
     }
 }
 
-fn wanted(app: &App, visit: &Visit, fields: &Fields, form: &mut FormState) -> Option<Wanted> {
+fn wanted(fields: &Fields, form: &mut FormState) -> Option<Wanted> {
     let sunset_at = form.take("sunset_at", day(fields.get("sunset_at")));
     let message = optional(fields, form, "message", Remark::parse);
     let successor = optional(fields, form, "successor", str::parse);
     let sunset_at = sunset_at?;
-    // The use case judges again; here it is told before the second step.
-    let notice = visit.tenant().settings.min_deprecation_days;
-    if sunset_at < in_days(app.control.now(), notice) {
-        let rule = format!("must be at least {notice} days away and not in the past");
-        form.fail("sunset_at", &Invalid::new("notice_too_short", rule));
-    }
     form.is_ok().then_some(Wanted {
         sunset_at,
         successor,

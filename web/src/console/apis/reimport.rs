@@ -69,20 +69,16 @@ pub(super) async fn submit(
     };
     let versions = app.control.versions();
     let of = frame.reference();
-    let outcome = if fields.get("action") == "import" {
-        match versions.import(&caller, &of, &version, source, false).await {
-            Ok((view, _)) => {
-                let path = format!("{}/versions/{}", frame.path(), view.version.label);
-                return Ok(visit.redirect_with(&path, "The new description is in force."));
-            }
-            Err(error) => Err(error),
+    let write = fields.get("action") == "import";
+    let outcome = match versions.import(&caller, &of, &version, source, !write).await {
+        Ok(done) if done.written => {
+            let path = format!("{}/versions/{}", frame.path(), done.version.version.label);
+            return Ok(visit.redirect_with(&path, "The new description is in force."));
         }
-    } else {
-        let preview = versions.preview_import(&caller, &of, &version, source).await;
-        preview.map(|preview| Checked {
-            findings: findings::rows(preview.findings),
-            changes: Some(preview.changes),
-        })
+        outcome => outcome.map(|checked| Checked {
+            findings: findings::rows(checked.findings),
+            changes: Some(checked.changes),
+        }),
     };
     page.take(outcome)?;
     page.show(&app, &visit, &caller, frame, &version).await
