@@ -240,13 +240,6 @@ impl Apis<'_> {
     }
 }
 
-/// What the audit says of an API before and after a change.
-fn told(api: &Api) -> serde_json::Value {
-    json!({
-        "name": api.name, "context_path": api.context_path, "visibility": api.visibility, "featured": api.featured,
-    })
-}
-
 pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new: NewApi) -> Result<Api> {
     let now = control.now();
     let team = team_for(tx, new.team.as_ref()).await?;
@@ -279,6 +272,7 @@ pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new:
         "kind": api.kind,
         "visibility": api.visibility,
         "visible_to": api.visible_to,
+        "featured": api.featured,
     });
     tx.audit(entry(caller, now, "api.create", "api", api.id, details));
     Ok(api)
@@ -351,6 +345,7 @@ fn told(api: &Api) -> serde_json::Value {
         "context_path": api.context_path,
         "visibility": api.visibility,
         "visible_to": api.visible_to,
+        "featured": api.featured,
     })
 }
 

@@ -22,7 +22,7 @@ use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
-use crate::versions::{Versions, find, load_view, operations_of};
+use crate::versions::{Versions, find, load_view, operations_of, shown};
 use crate::views::{Missing, PublishCheck, VersionView};
 use crate::{approvals, outbox_entry, snapshot, subscriptions, tenants};
 
@@ -170,7 +170,7 @@ impl Versions<'_> {
     ) -> Result<PublishCheck> {
         let mut tx = self.0.read(caller).await?;
         let api = visible(&mut tx, caller, api).await?;
-        let version = find(&mut tx, &api, version).await?;
+        let version = shown(&mut tx, caller, &api, version).await?;
         check_publish(&mut tx, &api, &version).await
     }
 }

@@ -20,7 +20,7 @@ use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
-use crate::versions::{Versions, find};
+use crate::versions::{Versions, find, is_insider};
 use crate::{snapshot, tenants};
 
 const MAX_TARGETS: usize = 100;
@@ -40,6 +40,10 @@ impl Versions<'_> {
     ) -> Result<Upstream> {
         let mut tx = self.0.read(caller).await?;
         let api = visible(&mut tx, caller, api).await?;
+        if !is_insider(caller, &api) {
+            // Where an API is served from is its team's own matter.
+            return Err(Error::missing("upstream"));
+        }
         let version = find(&mut tx, &api, version).await?;
         tx.upstreams()
             .find(version.id)

@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::apis::{owned, visible};
 use crate::audit_entry::entry;
 use crate::caller::Caller;
+use crate::catalog::sight::{Sight, sight};
 use crate::control::Control;
 use crate::docs::LATEST;
 use crate::error::{Error, Result};
@@ -70,7 +71,9 @@ impl Versions<'_> {
         let api = visible(&mut tx, caller, api).await?;
         let versions = tx.versions().list(api.id, page).await?;
         let mut views = Vec::with_capacity(versions.items.len());
-        for version in versions.items {
+        let insider = is_insider(caller, &api);
+        let shown = |version: &ApiVersion| sight(version.state, insider) != Sight::Hidden;
+        for version in versions.items.into_iter().filter(shown) {
             views.push(load_view(self.0, &mut tx, caller, &api, version).await?);
         }
         Ok(Page {
@@ -86,7 +89,7 @@ impl Versions<'_> {
     pub async fn get(&self, caller: &Caller, api: &Ref<ApiId>, version: &VersionRef) -> Result<VersionView> {
         let mut tx = self.0.read(caller).await?;
         let api = visible(&mut tx, caller, api).await?;
-        let version = find(&mut tx, &api, version).await?;
+        let version = shown(&mut tx, caller, &api, version).await?;
         load_view(self.0, &mut tx, caller, &api, version).await
     }
 
@@ -230,7 +233,7 @@ impl Versions<'_> {
     ) -> Result<DocumentView> {
         let mut tx = self.0.read(caller).await?;
         let api = visible(&mut tx, caller, api).await?;
-        let version = find(&mut tx, &api, version).await?;
+        let version = shown(&mut tx, caller, &api, version).await?;
         let revision = live_revision(&mut tx, &version)
             .await?
             .ok_or(Error::missing("document"))?;
@@ -264,7 +267,7 @@ impl Versions<'_> {
     ) -> Result<Vec<Operation>> {
         let mut tx = self.0.read(caller).await?;
         let api = visible(&mut tx, caller, api).await?;
-        let version = find(&mut tx, &api, version).await?;
+        let version = shown(&mut tx, caller, &api, version).await?;
         operations_of(&mut tx, &version).await
     }
 
@@ -281,7 +284,7 @@ impl Versions<'_> {
     ) -> Result<Page<Revision>> {
         let mut tx = self.0.read(caller).await?;
         let api = visible(&mut tx, caller, api).await?;
-        let version = find(&mut tx, &api, version).await?;
+        let version = shown(&mut tx, caller, &api, version).await?;
         Ok(tx.revisions().list(version.id, page).await?)
     }
 }
@@ -296,6 +299,25 @@ pub(crate) async fn find(tx: &mut Tx, api: &Api, version: &VersionRef) -> Result
         VersionRef::Label(label) => tx.versions().find_by_label(api.id, label).await?,
     };
     found.ok_or(Error::missing("version"))
+}
+
+/// Whether the caller may see what the owning team has not published.
+pub(crate) fn is_insider(caller: &Caller, api: &Api) -> bool {
+    caller.rights.in_team(Permission::ApisRead, api.team_id)
+}
+
+/// A version that the caller may know of: outside of the owning team, drafts do not exist.
+pub(crate) async fn shown(
+    tx: &mut Tx,
+    caller: &Caller,
+    api: &Api,
+    version: &VersionRef,
+) -> Result<ApiVersion> {
+    let version = find(tx, api, version).await?;
+    if sight(version.state, is_insider(caller, api)) == Sight::Hidden {
+        return Err(Error::missing("version"));
+    }
+    Ok(version)
 }
 
 pub(crate) async fn insert(

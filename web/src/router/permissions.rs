@@ -183,7 +183,7 @@ async fn elsewhere<'p>(portal: &'p TestPortal, team: &Slug, role: Role) -> Visit
     let name = format!("{}-elsewhere", role.as_str());
     let (visitor, _) = portal.user(&name, None).await;
     let membership = NewMembership {
-        user: Email::parse(&format!("{name}@example.com")).unwrap(),
+        user: Email::parse(&format!("{name}@example.com")).unwrap().into(),
         role,
         team: Some(Ref::Slug(team.clone())),
     };

@@ -180,6 +180,7 @@ mod tests {
             visibility,
             visible_to: if names { vec![team(3)] } else { Vec::new() },
             context_path: ContextPath::parse("/shop").unwrap(),
+            featured: false,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
             row_version: 1,

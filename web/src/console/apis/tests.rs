@@ -378,7 +378,7 @@ async fn member_of<'p>(portal: &'p TestPortal, team: &str) -> Visitor<'p> {
     };
     let team = portal.control.teams().create(&admin, new).await.unwrap();
     let membership = NewMembership {
-        user: Email::parse(&format!("{}@example.com", team.slug)).unwrap(),
+        user: Email::parse(&format!("{}@example.com", team.slug)).unwrap().into(),
         role: Role::Developer,
         team: Some(Ref::Id(team.id)),
     };

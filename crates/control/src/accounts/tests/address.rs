@@ -115,7 +115,7 @@ async fn an_administrator_changes_only_the_addresses_of_who_may_do_no_more() {
     let changed = accounts.set_address(&admin, bo, email(NEW)).await.unwrap();
     assert_eq!(changed.email, email(NEW));
     let owner = NewMembership {
-        user: email(NEW),
+        user: email(NEW).into(),
         role: Role::Owner,
         team: None,
     };
