@@ -97,7 +97,22 @@ async fn an_open_plan_is_tried_without_signing_in(world: World) {
     )
     .await;
     assert_eq!(page.status, 200, "{page}");
-    assert!(!world.echo.received_with("/pets?limit=5").is_empty());
+    let received = world.echo.received_with("/pets?limit=5");
+    let [call] = received.as_slice() else {
+        panic!("one call: {received:?}");
+    };
+    assert_eq!(
+        call.header("x-api-key"),
+        None,
+        "the mark of the portal stays behind"
+    );
+    let id = request_id(&page.text());
+    let record = eventually(AGE, "the call is recorded", || async {
+        let reply = world.admin.get(&format!("/calls/{id}")).await;
+        (reply.status == 200).then(|| reply.json())
+    })
+    .await;
+    assert_eq!(text(&record, "source"), "console");
 
     let closed = world.publish("closed", json!({})).await;
     let page = portal.get("/apis/closed/v/v1/ops/listpets").await.text();

@@ -50,6 +50,14 @@ pub(crate) fn set(secure: bool, name: &str, value: &str, max_age_seconds: Option
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
+/// A cookie that is sent below one path alone and ends with the browser. Path
+/// and value must consist of characters that a cookie may hold.
+pub(crate) fn set_below(secure: bool, path: &str, name: &str, value: &str) -> HeaderValue {
+    let end = if secure { "; Secure" } else { "" };
+    let text = [name, "=", value, "; Path=", path, "; HttpOnly; SameSite=Lax", end].concat();
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+}
+
 /// Takes a cookie away.
 pub(crate) fn remove(secure: bool, name: &str) -> HeaderValue {
     set(secure, name, "", Some(0))

@@ -78,6 +78,8 @@ impl Reply {
 pub(crate) struct TestPortal {
     pub(crate) control: Control,
     router: Router,
+    store: Store,
+    master_key: MasterKey,
     _dir: tempfile::TempDir,
 }
 
@@ -120,6 +122,16 @@ impl TestPortal {
         }
     }
 
+    /// Another process over the same store.
+    pub(crate) fn restarted(self) -> Self {
+        let control = control_over(self.store.clone(), &self.master_key);
+        Self {
+            router: router(control.clone(), WebSettings::default()),
+            control,
+            ..self
+        }
+    }
+
     /// A portal without any administrator.
     pub(crate) async fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -131,25 +143,15 @@ impl TestPortal {
         .await
         .unwrap();
         store.migrate(SystemClock.now()).await.unwrap();
-        let control = Control::new(Parts {
-            store,
-            notices: Notices::in_process(Loudness::Heard),
-            clock: Arc::new(SystemClock),
-            entropy: entropy.clone(),
-            master_key: MasterKey::generate(entropy.as_ref()),
-            fetcher: Fetcher::new(AddressPolicy::default()),
-            urls: PublicUrls::new(
-                &"http://gw.test".parse().unwrap(),
-                &"http://portal.test".parse().unwrap(),
-            ),
-            own_listeners: Vec::new(),
-            local_gateway: None,
-        });
+        let master_key = MasterKey::generate(entropy.as_ref());
+        let control = control_over(store.clone(), &master_key);
         control.prepare().await.unwrap().unwrap();
         let router = router(control.clone(), WebSettings::default());
         Self {
             control,
             router,
+            store,
+            master_key,
             _dir: dir,
         }
     }
@@ -267,7 +269,34 @@ impl TestPortal {
     }
 }
 
+/// The use cases of one process.
+fn control_over(store: Store, master_key: &MasterKey) -> Control {
+    Control::new(Parts {
+        store,
+        notices: Notices::in_process(Loudness::Heard),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        master_key: master_key.clone(),
+        fetcher: Fetcher::new(AddressPolicy::default()),
+        urls: PublicUrls::new(
+            &"http://gw.test".parse().unwrap(),
+            &"http://portal.test".parse().unwrap(),
+        ),
+        own_listeners: Vec::new(),
+        local_gateway: None,
+    })
+}
+
 impl Visitor<'_> {
+    /// The same with a cookie more.
+    pub(crate) fn with_cookie(&self, pair: &str) -> Self {
+        let own = self.cookie.iter().map(String::as_str);
+        Self {
+            portal: self.portal,
+            cookie: Some(own.chain([pair]).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
     /// Opens a page.
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(Method::GET, path, &[], Body::empty()).await

@@ -34,7 +34,6 @@ use crate::versions;
 
 pub use exchange::{Answer, Ended, Failure, MAX_BODY, PATIENCE, SHOWN};
 pub use headers::CallHeaders;
-pub(crate) use rate::TryRate;
 use rate::Who;
 
 /// Use cases of the try-it console.
@@ -166,7 +165,7 @@ impl Console<'_> {
     /// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::Guard`] `too_many_attempts`.
     pub async fn mint(&self, caller: &Caller, subscription: SubscriptionId) -> Result<ConsoleToken> {
         let user = person(caller)?;
-        self.0.tries.admit(Who::User(user), self.0.now())?;
+        self.0.admit_try(Who::User(user)).await?;
         self.token(caller, user, subscription).await
     }
 
@@ -183,19 +182,17 @@ impl Console<'_> {
         origin: Origin,
     ) -> Result<std::result::Result<Answer, Failure>> {
         let user = reader.caller.as_ref().and_then(|caller| caller.user_id);
-        let who = user.map_or_else(|| Who::of_address(origin.browser), Who::User);
-        self.0.tries.admit(who, self.0.now())?;
+        let who = user.map_or_else(|| Who::Address(origin.browser), Who::User);
+        self.0.admit_try(who).await?;
         let ways = self.ways(reader, place).await?;
         let key = match (&call.proof, &reader.caller) {
-            (Proof::Nothing, _) if ways.keyless.is_some() => None,
+            (Proof::Nothing, _) if ways.keyless.is_some() => self.keyless_token(&ways.api),
             // Visitors call what is open to everybody, and nothing else.
             (_, None) => return Err(Error::SignInNeeded),
             // A call that must fail is not sent.
             (Proof::Nothing, Some(_)) => return Err(key_needed()),
-            (Proof::Key(key), Some(_)) => Some(key.clone()),
-            (Proof::Subscription(id), Some(caller)) => {
-                Some(self.token(caller, person(caller)?, *id).await?.secret)
-            }
+            (Proof::Key(key), Some(_)) => key.clone(),
+            (Proof::Subscription(id), Some(caller)) => self.token(caller, person(caller)?, *id).await?.secret,
         };
         let urls = self.0.urls();
         let path = ways.gateway_url.strip_prefix(&urls.gateway).unwrap_or("");
@@ -204,14 +201,31 @@ impl Console<'_> {
             local: origin.local_gateway,
             below: [path, &call.path].concat(),
         };
-        Ok(exchange::send(
-            &self.0.parts.fetcher,
-            &target,
-            &ways.operation.method,
-            call,
-            key.as_ref(),
-        )
-        .await)
+        Ok(exchange::send(&self.0.parts.fetcher, &target, &ways.operation.method, call, &key).await)
+    }
+
+    /// Says of a call without a key that it comes from here. Nobody else can:
+    /// what a try counts as must not be a caller's choice.
+    fn keyless_token(&self, api: &Api) -> SecretText {
+        let expires_at = self.0.now().plus(LIFETIME);
+        let signer = self.0.parts.master_key.console_signer();
+        signer.sign_keyless(api.id, expires_at, self.0.parts.entropy.as_ref())
+    }
+
+    /// Seals what the browser of a reader keeps for them. `place` says whose it
+    /// is and what for: it opens for nothing else.
+    #[must_use]
+    pub fn seal(&self, place: &str, plain: &[u8]) -> String {
+        let parts = &self.0.parts;
+        let place = ["try/", place].concat();
+        parts.master_key.seal_text(&place, plain, parts.entropy.as_ref())
+    }
+
+    /// Opens what [`Console::seal`] made for the same place.
+    #[must_use]
+    pub fn open(&self, place: &str, sealed: &str) -> Option<Vec<u8>> {
+        let place = ["try/", place].concat();
+        self.0.parts.master_key.open_text(&place, sealed).ok()
     }
 
     async fn token(

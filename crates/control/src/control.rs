@@ -17,7 +17,6 @@ use url::Url;
 
 use crate::caller::Caller;
 use crate::catalog::Shelves;
-use crate::console::TryRate;
 use crate::docs::KeptDocs;
 use crate::error::Result;
 use crate::fetch::Fetcher;
@@ -87,8 +86,6 @@ pub struct Control {
     pub(crate) password_queue: Arc<Semaphore>,
     /// Whether a worker delivers mail.
     pub(crate) sends_mail: bool,
-    /// How often people tried calls lately.
-    pub(crate) tries: Arc<TryRate>,
     /// What is on show, arranged for searching.
     pub(crate) shelves: Arc<Shelves>,
     /// What pages of references share, for the revisions that are read.
@@ -108,7 +105,6 @@ impl Control {
             passwords: Arc::new(Semaphore::new(2)),
             password_queue: Arc::new(Semaphore::new(PASSWORD_QUEUE)),
             sends_mail: false,
-            tries: Arc::default(),
             shelves: Arc::default(),
             kept_docs: Arc::default(),
             counters: None,

@@ -36,6 +36,8 @@ pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(crate) struct Presented<'h> {
     /// Something that is meant to be a key.
     key: Option<&'h [u8]>,
+    /// Something that looks like a token of the try-it console, whether or not keys are read here.
+    token: Option<&'h [u8]>,
     /// Where keys stood.
     pub(crate) location: KeyLocation,
 }
@@ -128,6 +130,7 @@ pub(crate) fn presented(headers: &HeaderMap, keyed: Keyed) -> Presented<'_> {
         } else {
             key
         },
+        token: api_key.filter(|key| !ambiguous && key.starts_with(console_token::PREFIX.as_bytes())),
         location: match (in_api_key, in_authorization) {
             (false, false) => KeyLocation::Nowhere,
             (true, false) => KeyLocation::ApiKey,
@@ -150,6 +153,20 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 pub(crate) fn is_ours(key: &[u8]) -> bool {
     let begins = |kind: SecretKind| key.starts_with(kind.prefix().as_bytes());
     key.starts_with(console_token::PREFIX.as_bytes()) || SecretKind::ALL.into_iter().any(begins)
+}
+
+impl Presented<'_> {
+    /// Whether a call without a key is a try from the portal, which says so by a
+    /// token of its own. Such a token is no key: it opens nothing.
+    pub(crate) fn is_keyless_try(&self, keys: &CallerKeys, api: ApiId, now: Timestamp) -> bool {
+        let token = self.token.and_then(|token| std::str::from_utf8(token).ok());
+        token.is_some_and(|token| keys.console.verify_keyless(token, now) == Some(api))
+    }
+
+    /// The same call without its key.
+    pub(crate) const fn without_key(self) -> Self {
+        Self { key: None, ..self }
+    }
 }
 
 /// Recognises the caller. `Ok(None)` when nothing was presented that has to be a key.

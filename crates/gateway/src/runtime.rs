@@ -324,11 +324,15 @@ impl Runtime {
         facts: &mut CallFacts,
     ) -> Result<Passage<'c>, Rejection> {
         let now = self.clock.now();
-        let presented = presented(view.headers, target.version.keyed);
+        let mut presented = presented(view.headers, target.version.keyed);
         let wanted = Wanted {
             tenant: target.version.version.tenant_id,
             api: target.version.version.api_id,
         };
+        if presented.is_keyless_try(&self.keys, wanted.api, now) {
+            facts.source = CallSource::Console;
+            presented = presented.without_key();
+        }
         let caller = identify(&self.subjects, &self.keys, presented, wanted, now)?;
         if let Some(caller) = &caller {
             facts.source = caller.source();

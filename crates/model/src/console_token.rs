@@ -4,6 +4,10 @@
 //!
 //! It is `gwc_` and the base64url form (RFC 4648, section 5) of the claims, a
 //! nonce, and an HMAC-SHA-256 over both under a sub-key of the master key.
+//!
+//! A call that needs no key carries a token of a second kind: it opens nothing
+//! and says only that the portal sent the call, so that nobody else can have
+//! their calls taken for tries.
 
 use std::fmt;
 use std::time::Duration;
@@ -29,6 +33,9 @@ const ID: usize = 16;
 const NONCE: usize = 12;
 const CLAIMS: usize = 1 + 4 * ID + 8 + NONCE;
 const MAC: usize = 32;
+/// The layout of the claims of a call without a key.
+const KEYLESS_LAYOUT: u8 = 2;
+const KEYLESS_CLAIMS: usize = 1 + ID + 8 + NONCE;
 
 /// What a token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,10 +85,46 @@ impl ConsoleSigner {
         bytes.extend_from_slice(grant.user_id.uuid().as_bytes());
         bytes.extend_from_slice(&grant.expires_at.as_millis().to_be_bytes());
         bytes.extend_from_slice(&nonce);
+        self.signed(bytes)
+    }
+
+    /// Makes a token that says of a call without a key that the portal sent it.
+    #[must_use]
+    pub fn sign_keyless(&self, api: ApiId, expires_at: Timestamp, entropy: &dyn Entropy) -> SecretText {
+        let mut nonce = [0; NONCE];
+        entropy.fill(&mut nonce);
+        let mut bytes = Vec::with_capacity(KEYLESS_CLAIMS + MAC);
+        bytes.push(KEYLESS_LAYOUT);
+        bytes.extend_from_slice(api.uuid().as_bytes());
+        bytes.extend_from_slice(&expires_at.as_millis().to_be_bytes());
+        bytes.extend_from_slice(&nonce);
+        self.signed(bytes)
+    }
+
+    fn signed(&self, mut bytes: Vec<u8>) -> SecretText {
         let mut mac = self.0.clone();
         mac.update(&bytes);
         bytes.extend_from_slice(&mac.finalize().into_bytes());
         SecretText::new([PREFIX, &URL_SAFE_NO_PAD.encode(bytes)].concat())
+    }
+
+    /// The API of which a token says that a call to it without a key was sent
+    /// by the portal; `None` when it was not made with this key or is too old.
+    #[must_use]
+    pub fn verify_keyless(&self, token: &str, now: Timestamp) -> Option<ApiId> {
+        let text = token.strip_prefix(PREFIX)?;
+        let mut bytes = [0_u8; KEYLESS_CLAIMS + MAC];
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+        let (claims, signature) = bytes.get(..length)?.split_first_chunk::<KEYLESS_CLAIMS>()?;
+        let mut mac = self.0.clone();
+        mac.update(claims);
+        mac.verify_slice(signature).ok()?;
+        let ([KEYLESS_LAYOUT], rest) = claims.split_first_chunk::<1>()? else {
+            return None;
+        };
+        let (api, rest) = id(rest)?;
+        let expires_at = i64::from_be_bytes(*rest.first_chunk::<8>()?);
+        (now < Timestamp::from_millis(expires_at)).then_some(api)
     }
 
     /// What a token says, when it was made with this key and is still good at
@@ -162,6 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn the_two_kinds_are_never_taken_for_each_other() {
+        let api = grant().api_id;
+        let token = signer().sign_keyless(api, grant().expires_at, &SystemEntropy);
+        let text = token.expose();
+        assert_eq!(signer().verify_keyless(text, NOW), Some(api));
+        assert_eq!(signer().verify_keyless(text, grant().expires_at), None);
+        assert_eq!(ConsoleSigner::new(&[8; 32]).verify_keyless(text, NOW), None);
+        assert_eq!(signer().verify(text, NOW), None);
+        let other = signer().sign(&grant(), &SystemEntropy);
+        assert_eq!(signer().verify_keyless(other.expose(), NOW), None);
+    }
+
+    #[test]
     fn two_tokens_of_one_grant_differ_and_fit_a_header() {
         let token = || signer().sign(&grant(), &SystemEntropy);
         assert_ne!(token().expose(), token().expose());
@@ -183,6 +239,7 @@ mod tests {
         fn arbitrary_text_is_refused_without_panic(text in any::<String>()) {
             prop_assert_eq!(signer().verify(&text, NOW), None);
             prop_assert_eq!(signer().verify(&[PREFIX, &text].concat(), NOW), None);
+            prop_assert_eq!(signer().verify_keyless(&[PREFIX, &text].concat(), NOW), None);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! not open another.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
@@ -133,6 +133,21 @@ impl MasterKey {
             .map_err(|_| Unsealable)
     }
 
+    /// The same as [`MasterKey::seal`] as text that fits a cookie or an address.
+    #[must_use]
+    pub fn seal_text(&self, place: &str, plain: &[u8], entropy: &dyn Entropy) -> String {
+        URL_SAFE_NO_PAD.encode(self.seal(place, plain, entropy))
+    }
+
+    /// Opens what [`MasterKey::seal_text`] made for the same place.
+    ///
+    /// # Errors
+    /// As [`MasterKey::open`].
+    pub fn open_text(&self, place: &str, sealed: &str) -> Result<Vec<u8>, Unsealable> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| Unsealable)?;
+        self.open(place, &sealed)
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.sub_key(Purpose::Sealing).into())
     }
@@ -167,6 +182,14 @@ mod tests {
         assert_eq!(other.open("ten_a/secret/1/value", &sealed), Err(Unsealable));
         assert_eq!(ours.open("ten_a/secret/1/value", &sealed[..10]), Err(Unsealable));
         assert!(!sealed.windows(7).any(|window| window == b"hunter2"));
+        let text = ours.seal_text("try/1", b"hunter2", &SystemEntropy);
+        assert!(
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        );
+        assert_eq!(ours.open_text("try/1", &text).unwrap(), b"hunter2");
+        assert_eq!(ours.open_text("try/2", &text), Err(Unsealable));
+        assert_eq!(ours.open_text("try/1", "no base64!"), Err(Unsealable));
     }
 
     #[test]

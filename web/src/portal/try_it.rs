@@ -4,6 +4,7 @@
 mod answer;
 mod body;
 mod curl;
+mod kept;
 mod request;
 mod shape;
 #[cfg(test)]
@@ -19,10 +20,13 @@ use gatewright_model::template::PathTemplate;
 use gatewright_openapi::docs::operation::OperationDoc;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::problem::Problem;
-use http::StatusCode;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
 
 use self::answer::{Context, Outcome};
 use self::body::BodyView;
+use self::kept::Kept;
+pub(crate) use self::shape::MOST_LISTED;
 use self::shape::{BodyKind, Parameter, Shape, Values};
 use crate::account::browser::Browser;
 use crate::app::App;
@@ -35,6 +39,8 @@ use crate::visit::Visit;
 
 /// The choice of a call without a key.
 const NO_KEY: &str = "none";
+/// In an address: fill the form with the examples of the description.
+const EXAMPLES: &str = "examples";
 
 /// The pages of this group.
 pub(super) fn routes(pages: Pages) -> Pages {
@@ -62,6 +68,8 @@ pub(crate) struct TryBox {
     /// Whether a key of one's own can be typed.
     may_type_key: bool,
     access: Access,
+    /// Whether it shows what was sent last.
+    refilled: bool,
     form: FormState,
     outcome: Option<Outcome>,
 }
@@ -121,10 +129,29 @@ struct Target {
 ///
 /// # Errors
 /// As the page of the operation.
-pub(crate) async fn box_for(visit: &Visit, place: &Place, doc: &OperationDoc) -> Result<TryBox, Problem> {
+pub(crate) async fn box_for(
+    visit: &Visit,
+    place: &Place,
+    doc: &OperationDoc,
+    headers: &HeaderMap,
+) -> Result<TryBox, Problem> {
     let target = Target::new(visit, place.clone(), doc).await?;
-    let form = target.prefilled(visit);
-    Ok(target.into_box(visit, form, None))
+    let kept = if asked(visit, "inputs").as_deref() == Some(EXAMPLES) {
+        Kept::default()
+    } else {
+        Kept::read(visit, headers, &home(&target.ways))
+    };
+    let form = target.prefilled(visit, &kept);
+    let mut try_box = target.into_box(visit, form, None);
+    try_box.refilled = !kept.is_empty();
+    Ok(try_box)
+}
+
+/// What the address of the page asks for.
+fn asked(visit: &Visit, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(visit.query().as_bytes())
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 async fn back(_: Public, visit: Visit) -> Result<Page, Problem> {
@@ -150,7 +177,14 @@ async fn run(
         local_gateway: app.settings.local_gateway,
     };
     let (status, outcome) = target.run(&visit, &fields, &mut form, origin).await?;
-    page(&visit, target, form, outcome, status)
+    // What was refused was not sent.
+    let sent = outcome.as_ref().map(|_| Kept::of(&target.shape, &form));
+    let cookie = sent.and_then(|sent| sent.cookie(&visit, &home(&target.ways)));
+    let page = page(&visit, target, form, outcome, status)?;
+    Ok(match cookie {
+        Some(cookie) => page.header(SET_COOKIE, cookie),
+        None => page,
+    })
 }
 
 fn page(
@@ -276,25 +310,36 @@ impl Target {
             .map(|way| way.subscription.application_id)
     }
 
-    /// The form as the page of the operation shows it first.
-    fn prefilled(&self, visit: &Visit) -> FormState {
-        let needed = self.shape.parameters.iter().enumerate();
-        let mut values: Vec<(String, String)> = needed
-            .filter(|(_, parameter)| parameter.required)
-            .map(|(index, parameter)| (request::field_of(index), first_value(parameter)))
+    /// The form as the page of the operation shows it first: with what was sent
+    /// last, else with what the description gives as examples.
+    fn prefilled(&self, visit: &Visit, kept: &Kept) -> FormState {
+        let first = |parameter: &Parameter| match kept.parameter(parameter) {
+            Some(value) => Some(value.to_owned()),
+            None => parameter.required.then(|| first_value(parameter)),
+        };
+        let all = self.shape.parameters.iter().enumerate();
+        let mut values: Vec<(String, String)> = all
+            .filter_map(|(index, parameter)| Some((request::field_of(index), first(parameter)?)))
             .collect();
-        if let Some(body) = self.shape.bodies.first() {
-            values.push(("body".to_owned(), body.example.clone()));
+        let sent = kept.value("media_type").and_then(|sent| {
+            let known = self.shape.bodies.iter().find(|body| body.media_type == sent);
+            known.filter(|_| kept.value("body").is_some())
+        });
+        if let Some(body) = sent.or(self.shape.bodies.first()) {
+            let text = sent.and(kept.value("body")).unwrap_or(&body.example);
+            values.push(("body".to_owned(), text.to_owned()));
             values.push(("media_type".to_owned(), body.media_type.clone()));
         }
-        let wanted = url::form_urlencoded::parse(visit.query().as_bytes())
-            .find(|(name, _)| name == "subscription")
-            .and_then(|(_, id)| id.parse::<SubscriptionId>().ok());
+        let id = |text: &str| text.parse::<SubscriptionId>().ok();
+        let wanted = asked(visit, "subscription").as_deref().and_then(id);
+        let wanted = wanted.or_else(|| kept.value("credential").and_then(id));
+        let without_key = kept.value("credential") == Some(NO_KEY) && self.ways.keyless.is_some();
         let own = self.ways.subscriptions.iter();
         let chosen = own
             .clone()
             .find(|way| Some(way.subscription.id) == wanted)
-            .or_else(|| own.clone().next());
+            .or_else(|| own.clone().next())
+            .filter(|_| wanted.is_some() || !without_key);
         let credential = chosen.map_or_else(|| NO_KEY.to_owned(), |way| way.subscription.id.to_string());
         values.push(("credential".to_owned(), credential));
         FormState::new(values)
@@ -337,6 +382,7 @@ impl Target {
             template: self.ways.operation.template,
             base,
             credentials,
+            refilled: false,
             form,
             outcome,
         }

@@ -72,6 +72,17 @@ impl Rule {
     }
 }
 
+/// So often in so long, whether or not it succeeds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    /// How often.
+    pub(crate) most: i64,
+    /// From the first time on.
+    pub(crate) length: Duration,
+    /// What is counted, in words that follow the number.
+    pub(crate) what: &'static str,
+}
+
 /// Something that is tried, with its rule.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tried {
@@ -176,6 +187,35 @@ impl Control {
         }
         tx.commit(now).await?;
         Ok(Admitted { tried, last })
+    }
+
+    /// Counts something that may be done so often in a window of time, which
+    /// begins with the first time. What is refused is not counted.
+    ///
+    /// # Errors
+    /// [`Error::Guard`] `too_many_attempts` with the time when to try again.
+    pub(crate) async fn admit_in(&self, key: SecretHash, window: &Window) -> Result<()> {
+        let now = self.now();
+        let mut tx = self.parts.store.begin(Scope::System).await?;
+        for mut attempt in tx.attempts().lock(&[key], now).await? {
+            // The time of the first in the window stands where a row's age is read.
+            if now.since(attempt.last_at) >= window.length {
+                attempt.failures = 0;
+                attempt.last_at = now;
+            }
+            if attempt.failures >= window.most {
+                let left = window.length.saturating_sub(now.since(attempt.last_at)).as_secs() + 1;
+                let Window { most, what, .. } = window;
+                return Err(Error::guard(
+                    "too_many_attempts",
+                    format!("{most} {what}: try again in {left} seconds"),
+                ));
+            }
+            attempt.failures += 1;
+            tx.attempts().put(&attempt).await?;
+        }
+        tx.commit(now).await?;
+        Ok(())
     }
 
     /// Takes back what was counted for a try that succeeded.

@@ -103,7 +103,7 @@ pub(super) async fn send(
     target: &Target<'_>,
     method: &str,
     call: Call,
-    key: Option<&SecretText>,
+    key: &SecretText,
 ) -> Result<Answer, Failure> {
     let started = Instant::now();
     let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -137,7 +137,7 @@ fn request(
     target: &Target<'_>,
     method: &str,
     call: Call,
-    key: Option<&SecretText>,
+    key: &SecretText,
 ) -> Option<Request<Full<Bytes>>> {
     // A gateway of this process stands below the path that a proxy in front of it would take off.
     let prefix = match target.local {
@@ -148,11 +148,9 @@ fn request(
     let uri = [prefix, &target.below, mark, &call.query].concat();
     let mut headers = defaults(call.headers).into_map();
     headers.insert(HOST, HeaderValue::from_str(&authority(public)?).ok()?);
-    if let Some(key) = key {
-        let mut value = HeaderValue::from_str(key.expose().trim()).ok()?;
-        value.set_sensitive(true);
-        headers.insert(API_KEY, value);
-    }
+    let mut value = HeaderValue::from_str(key.expose().trim()).ok()?;
+    value.set_sensitive(true);
+    headers.insert(API_KEY, value);
     let mut request = Request::new(Full::new(call.body));
     *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
     *request.uri_mut() = uri.parse().ok()?;
@@ -304,7 +302,7 @@ mod tests {
             below: "/shop/v1/items/a%2Fb".to_owned(),
         };
         let key = SecretText::new("gwc_token".to_owned());
-        send(&fetcher, &target, "GET", call(), Some(&key)).await
+        send(&fetcher, &target, "GET", call(), &key).await
     }
 
     #[tokio::test]

@@ -108,9 +108,8 @@ impl Reader<'_> {
                         continue;
                     };
                     let value = self.values(&field, parameter, form).join(",");
-                    if is_dots(&value, *reach) {
-                        let rule = format!("{name} cannot be “.” or “..”: that would be another path");
-                        form.fail_field(&field, rule);
+                    if let Some(rule) = refused_in_path(&value, *reach) {
+                        form.fail_field(&field, format!("{name} {rule}"));
                     }
                     path.push_str(&in_path(&value, *reach));
                 }
@@ -220,13 +219,32 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a value would be taken for a step in the path (RFC 3986, section 5.2.4).
-fn is_dots(value: &str, reach: Reach) -> bool {
-    let dots = |segment: &str| matches!(segment, "." | "..");
-    match reach {
-        Reach::Segment => dots(value),
-        Reach::Rest => value.split('/').any(dots),
+/// Why a value cannot stand in a path; the name of its parameter comes first.
+/// The gateway would refuse it, because servers disagree about where such a
+/// path leads, and could not say which value it was.
+fn refused_in_path(value: &str, reach: Reach) -> Option<&'static str> {
+    // Servers that cut path parameters off read `..;x` as `..`.
+    let dots = |step: &str| matches!(step.split(';').next(), Some("." | ".."));
+    let steps: Vec<&str> = match reach {
+        Reach::Segment => vec![value],
+        Reach::Rest => value.split('/').collect(),
+    };
+    if steps.iter().any(|step| dots(step)) {
+        // RFC 3986, section 5.2.4.
+        return Some("cannot be “.” or “..”: that would be another path");
     }
+    if reach == Reach::Segment && value.contains('/') {
+        return Some("cannot have a slash in it: the gateway refuses encoded slashes in a path");
+    }
+    if value.contains(|c: char| c == '\\' || c.is_control()) {
+        return Some(
+            "cannot have a backslash or a control character in it: the gateway refuses them in a path",
+        );
+    }
+    if reach == Reach::Rest && (value.starts_with('/') || value.contains("//")) {
+        return Some("cannot have an empty step: the gateway refuses two slashes in a row");
+    }
+    None
 }
 
 fn in_path(value: &str, reach: Reach) -> String {
@@ -251,6 +269,7 @@ mod tests {
             example: String::new(),
             choices: Vec::new(),
             about: String::new(),
+            secret: false,
         }
     }
 
@@ -286,19 +305,29 @@ mod tests {
             ]
         };
         let fields = [
-            ("p0", "../a b/?x=1#y%2F"),
+            ("p0", "..a b?x=1#y%2F"),
             ("p1", "a&b=c"),
             ("p2", "u, v"),
             ("p3", "1,2/3"),
         ];
         let call = call("/pets/{id}/é", parameters(), &fields).unwrap();
-        assert_eq!(call.path, "/pets/..%2Fa%20b%2F%3Fx%3D1%23y%252F/%C3%A9");
+        assert_eq!(call.path, "/pets/..a%20b%3Fx%3D1%23y%252F/%C3%A9");
         assert_eq!(call.query, "q%5Bx%5D=a%26b%3Dc&tag=u&tag=v&ids=1,2%2F3");
     }
 
     #[test]
     fn steps_in_the_path_are_refused() {
-        for (template, value) in [("/a/{x}", ".."), ("/a/{x}", "."), ("/a/{x+}", "b/../c")] {
+        for (template, value) in [
+            ("/a/{x}", ".."),
+            ("/a/{x}", "."),
+            ("/a/{x}", "..;v=1"),
+            ("/a/{x}", "b/c"),
+            ("/a/{x}", "b\\c"),
+            ("/a/{x}", "b\tc"),
+            ("/a/{x+}", "b/../c"),
+            ("/a/{x+}", "/b"),
+            ("/a/{x+}", "b//c"),
+        ] {
             let faults = call(
                 template,
                 vec![parameter(Place::Path, "x", Values::One)],

@@ -3,6 +3,11 @@
 use gatewright_model::template::PathTemplate;
 use gatewright_openapi::docs::operation::{self as docs, InputKind, OperationDoc, Place};
 
+/// Choices that a form lists.
+const MOST_CHOICES: usize = 40;
+/// Choices of all fields of a form.
+pub(crate) const MOST_LISTED: usize = 150;
+
 /// How several values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Values {
@@ -31,13 +36,16 @@ pub(crate) struct Parameter {
     pub(crate) choices: Vec<String>,
     /// What it is, in words.
     pub(crate) about: String,
+    /// Whether its values open something.
+    pub(crate) secret: bool,
 }
 
 impl Parameter {
     fn of(parameter: &docs::Parameter) -> Self {
         let is_list = parameter.input.kind == InputKind::List;
         let choices = match &parameter.input.kind {
-            InputKind::Choice(choices) => choices.clone(),
+            // Who has more to choose from types it.
+            InputKind::Choice(choices) if choices.len() <= MOST_CHOICES => choices.clone(),
             InputKind::Boolean => vec!["true".to_owned(), "false".to_owned()],
             _ => Vec::new(),
         };
@@ -49,6 +57,7 @@ impl Parameter {
             example: parameter.input.value.clone(),
             choices,
             about: parameter.view.types.clone(),
+            secret: parameter.view.format.as_deref() == Some("password") || sounds_secret(&parameter.name),
         }
     }
 }
@@ -132,9 +141,17 @@ impl Shape {
             status: response.status.clone(),
             description: first_line(response.description.as_deref().unwrap_or(response.title)),
         });
+        let mut listed = 0;
+        let parameters = documented.map(Parameter::of).map(|mut parameter| {
+            listed += parameter.choices.len();
+            if listed > MOST_LISTED {
+                parameter.choices.clear();
+            }
+            parameter
+        });
         let shape = Self::new(
             template,
-            documented.map(Parameter::of).collect(),
+            parameters.collect(),
             bodies.collect(),
             answers.collect(),
         );
@@ -224,7 +241,30 @@ fn undocumented(name: &str) -> Parameter {
         example: String::new(),
         choices: Vec::new(),
         about: String::new(),
+        secret: sounds_secret(name),
     }
+}
+
+/// Whether a name says that its values open something.
+pub(super) fn sounds_secret(name: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "credential",
+        "authorization",
+        "signature",
+        "apikey",
+        "accesskey",
+    ];
+    let plain: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    WORDS.iter().any(|word| plain.contains(word)) || matches!(plain.as_str(), "key" | "pin" | "pwd" | "auth")
 }
 
 fn is_parameter(parameter: &Parameter) -> bool {

@@ -79,7 +79,7 @@ async fn a_call_goes_to_the_gateway_and_its_answer_is_shown() {
     .await;
     let (portal, subscription) = subscribed(gateway.address).await;
     let admin = portal.admin().await;
-    let form = [("p0", "a/b"), ("credential", subscription.as_str())];
+    let form = [("p0", "a b"), ("credential", subscription.as_str())];
     let page = admin.post(TRY, &form).await;
     page.shows(&[
         "404",
@@ -91,7 +91,7 @@ async fn a_call_goes_to_the_gateway_and_its_answer_is_shown() {
     assert!(!page.text.contains("<script>alert") && !page.text.contains("<img src=x"));
     let asked = gateway.asked.recv().await.unwrap().to_lowercase();
     assert!(
-        asked.starts_with("get /pets/v1/pets/a%2fb http/1.1\r\n"),
+        asked.starts_with("get /pets/v1/pets/a%20b http/1.1\r\n"),
         "{asked}"
     );
     assert!(
@@ -117,6 +117,12 @@ async fn what_is_typed_wrongly_is_said_and_nothing_is_sent() {
         ("key", "s3cret key"),
         ("credential", subscription.as_str()),
     ];
+    let slash = [("p0", "a/b"), ("credential", subscription.as_str())];
+    let refused = admin.post(TRY, &slash).await;
+    refused.refuses(&[
+        "cannot have a slash in it: the gateway refuses encoded slashes",
+        "value=\"a/b\"",
+    ]);
     let refused = admin.post(TRY, &form).await;
     refused.refuses(&[
         "cannot be",
@@ -153,6 +159,11 @@ async fn thirty_tries_a_minute_are_enough() {
     let refused = admin.post(TRY, &form).await;
     assert_eq!(refused.status, 429);
     assert!(refused.text.contains("30 calls a minute"), "{}", refused.text);
+    // Another process counts the same tries.
+    let portal = portal.restarted().beside(gateway.address);
+    let refused = portal.admin().await.post(TRY, &form).await;
+    assert_eq!(refused.status, 429, "{}", refused.text);
+    assert!(gateway.asked.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -168,4 +179,63 @@ async fn a_gateway_that_is_away_is_named_as_the_cause() {
     page.shows(&["No answer", "did not accept a connection", "curl "]);
     let back = portal.visitor().get(TRY).await;
     assert_eq!(back.location(), "/apis/pets/v/v1/ops/getpet#try");
+}
+
+/// The pair that a browser sends back of a cookie that was set.
+fn kept(reply: &crate::testing::Reply) -> Option<String> {
+    let cookies = reply.headers.get_all("set-cookie").iter();
+    let mut texts = cookies.map(|cookie| cookie.to_str().unwrap());
+    let cookie = texts.find(|text| text.starts_with("gw_try="))?;
+    assert!(
+        cookie.contains("; Path=/apis/pets/v/v1/ops/getpet; HttpOnly"),
+        "{cookie}"
+    );
+    assert!(cookie.len() < 4_096 && !cookie.contains("Max-Age"), "{cookie}");
+    Some(cookie.split(';').next().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn what_was_sent_last_fills_the_form_for_the_same_session() {
+    const PAGE: &str = "/apis/pets/v/v1/ops/getpet";
+    let gateway = FakeGateway::answering("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+    let (portal, subscription) = subscribed(gateway.address).await;
+    let admin = portal.admin().await;
+    let form = [
+        ("p0", "rex & co"),
+        ("headers", "X-Mark: sesame"),
+        ("key", "gw_live_mine"),
+        ("credential", subscription.as_str()),
+    ];
+    let refused = admin
+        .post(TRY, &[("p0", ".."), ("credential", &subscription)])
+        .await;
+    assert_eq!(kept(&refused), None, "what is refused is not kept");
+    let sent = admin.post(TRY, &form).await;
+    let cookie = kept(&sent).expect("it is kept");
+    for secret in ["rex", "sesame", "mine"] {
+        assert!(!cookie.contains(secret), "{cookie}");
+    }
+    let page = admin.with_cookie(&cookie).get(PAGE).await;
+    page.shows(&[
+        "value=\"rex &#38; co\"",
+        "Filled with what you sent last",
+        subscription.as_str(),
+    ]);
+    assert!(!page.text.contains("sesame") && !page.text.contains("gw_live_mine"));
+    let fresh = admin
+        .with_cookie(&cookie)
+        .get(&format!("{PAGE}?inputs=examples"))
+        .await;
+    assert!(!fresh.text.contains("rex"), "{}", fresh.text);
+    // Neither whoever signs in next nor a visitor can open it.
+    let (other, _) = portal.user("other", Some(Role::Developer)).await;
+    for reader in [
+        other.with_cookie(&cookie),
+        portal.visitor().with_cookie(&cookie),
+        admin.with_cookie("gw_try=x"),
+    ] {
+        let page = reader.get(PAGE).await;
+        assert_eq!(page.status, 200);
+        assert!(!page.text.contains("rex"), "{}", page.text);
+    }
 }

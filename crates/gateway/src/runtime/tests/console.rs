@@ -132,3 +132,44 @@ async fn a_token_never_goes_on_to_the_upstream() {
     let found = presented(&client, crate::compiled::Keyed::No);
     assert_eq!(found.location, KeyLocation::Authorization);
 }
+
+#[tokio::test]
+async fn a_try_without_a_key_says_where_it_came_from_and_opens_nothing() {
+    let now = gatewright_model::time::SystemClock.now();
+    let marked = |signer: ConsoleSigner, api: u128, expires_at| {
+        signer.sign_keyless(id(api), expires_at, &SystemEntropy)
+    };
+    let good = marked(console_signer(), 1, now.plus(LIFETIME));
+    let call_with = |runtime: std::sync::Arc<Runtime>, token: gatewright_model::secret::SecretText| async move {
+        call(&runtime, "GET", "/shop/v1/items/7", Some(token.expose())).await
+    };
+    // Where only a keyless plan opens the version, and where keys open it too.
+    let mut alone = World::new().keyless(vec![]);
+    alone.api.plans.remove(0);
+    alone.subscriptions.clear();
+    for world in [&alone, &World::new().keyless(vec![])] {
+        let answer = call_with(world.running(), good.clone()).await;
+        assert_eq!(
+            (answer.code(), answer.facts.source),
+            ("admitted", CallSource::Console)
+        );
+        assert_eq!(answer.facts.subject.plan_id, Some(id(9)));
+        let admitted = answer.result.unwrap();
+        assert!(admitted.consumer.is_none());
+        // It stays behind.
+        assert_eq!(admitted.key_location, KeyLocation::ApiKey);
+    }
+    for (why, token) in [
+        (
+            "forged",
+            marked(ConsoleSigner::new(&[5; 32]), 1, now.plus(LIFETIME)),
+        ),
+        ("other API", marked(console_signer(), 2, now.plus(LIFETIME))),
+        ("too old", marked(console_signer(), 1, now)),
+    ] {
+        let answer = call_with(alone.running(), token).await;
+        assert_eq!(answer.facts.source, CallSource::Client, "{why}");
+    }
+    let closed = call_with(World::new().running(), good).await;
+    assert_eq!((closed.status(), closed.code()), (401, "key_missing"));
+}
