@@ -57,6 +57,8 @@ pub struct ApiPatch {
     pub context_path: Option<ContextPath>,
     /// The owning team.
     pub team: Option<Ref<TeamId>>,
+    /// Whether the portal shows it first.
+    pub featured: Option<bool>,
 }
 
 /// Which APIs a list shows.
@@ -157,7 +159,7 @@ impl Apis<'_> {
         let mut tx = self.0.begin(caller).await?;
         let mut changed = owned(&mut tx, caller, api, Permission::ApisWrite).await?;
         if_match.check(changed.row_version)?;
-        let before = json!({ "name": changed.name, "context_path": changed.context_path, "visibility": changed.visibility });
+        let before = told(&changed);
         if let Some(team) = &patch.team {
             let team = named_team(&mut tx, team).await?;
             caller.require_in(Permission::ApisWrite, team.id)?;
@@ -170,9 +172,10 @@ impl Apis<'_> {
         changed.name = patch.name.unwrap_or(changed.name);
         changed.description = patch.description.unwrap_or(changed.description);
         changed.visibility = patch.visibility.unwrap_or(changed.visibility);
+        changed.featured = patch.featured.unwrap_or(changed.featured);
         changed.updated_at = now;
         let changed = tx.apis().update(&changed).await?;
-        let after = json!({ "name": changed.name, "context_path": changed.context_path, "visibility": changed.visibility });
+        let after = told(&changed);
         tx.audit(entry(
             caller,
             now,
@@ -220,6 +223,13 @@ impl Apis<'_> {
     }
 }
 
+/// What the audit says of an API before and after a change.
+fn told(api: &Api) -> serde_json::Value {
+    json!({
+        "name": api.name, "context_path": api.context_path, "visibility": api.visibility, "featured": api.featured,
+    })
+}
+
 pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new: NewApi) -> Result<Api> {
     let now = control.now();
     let team = team_for(tx, new.team.as_ref()).await?;
@@ -238,6 +248,7 @@ pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new:
         kind: new.kind,
         visibility: new.visibility,
         context_path: new.context_path,
+        featured: false,
         created_at: now,
         updated_at: now,
         row_version: 1,

@@ -31,7 +31,7 @@ use crate::reader::Reader;
 pub use access::{AccessGranted, AccessRequest, ForApplication};
 pub use figures::Figures;
 pub use found::{FoundOperation, SearchResult};
-pub(crate) use shelf::Shelves;
+pub(crate) use shelf::{Shelves, rank};
 pub use whole::{CatalogApi, CatalogVersion, OpenPlan, OwnSubscription};
 
 /// Use cases of the catalogue.
@@ -78,6 +78,8 @@ pub struct CatalogFilter {
     pub lifecycles: Vec<VersionState>,
     /// Open in one of these ways.
     pub ways: Vec<AccessWay>,
+    /// Only those that are to be shown first.
+    pub featured: bool,
     /// By relevance where something is searched for, else by name.
     pub sort: Option<CatalogSort>,
 }
@@ -111,6 +113,8 @@ pub struct CatalogEntry {
     pub tags: Vec<String>,
     /// How callers get in.
     pub ways: Vec<AccessWay>,
+    /// Whether it is to be shown first.
+    pub featured: bool,
     /// When its newest version became callable.
     pub published_at: Timestamp,
 }
@@ -241,6 +245,7 @@ impl Owners {
             operations: first.operations.len(),
             tags: item.tags.clone(),
             ways: item.ways.clone(),
+            featured: item.api.featured,
             published_at: item.published_at(),
         }
     }

@@ -132,6 +132,8 @@ pub struct Api {
     pub visibility: Visibility,
     /// Where it stands at the gateway; unique in the tenant.
     pub context_path: ContextPath,
+    /// Whether the portal shows it first.
+    pub featured: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -17,8 +17,8 @@ repository! {
 }
 
 record! { Api in "api" owned by Some("tenant_id") => {
-    id, tenant_id, team_id, slug, name, description, kind, visibility, context_path, created_at, updated_at,
-    row_version,
+    id, tenant_id, team_id, slug, name, description, kind, visibility, context_path, featured, created_at,
+    updated_at, row_version,
 } }
 versioned!(Api);
 

@@ -82,6 +82,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_accounts" in Control;
     4 "0004_document_parts" in Control;
     5 "0005_console_sessions" in Control;
+    6 "0006_featured" in Control;
 };
 
 const TABLE: &str = "schema_migration";

@@ -75,7 +75,7 @@ pub(crate) const TABLES: &[Table] = tables! {
     Control Never attempt [key] { Bytes: key; Int: failures last_at blocked_until; }
     Control Always api [id] {
         Uuid: id tenant_id team_id; Text: slug name description kind visibility context_path;
-        Int: created_at updated_at row_version;
+        Bool: featured; Int: created_at updated_at row_version;
     }
     Control Always document [tenant_id hash] { Uuid: tenant_id; Text: hash; Bytes: body; Int: created_at; }
     Control Always document_part [tenant_id document_hash key] {

@@ -102,7 +102,7 @@ async fn list(_: Public, visit: Visit, State(app): State<App>) -> Result<Page, P
         .filter_map(|name| Some((*name, list.some(name)?.to_owned())))
         .collect();
     Page::html(&Whole {
-        shell: visit.shell("APIs").searched(list.text("q")),
+        shell: visit.shell("APIs"),
         results,
         kept,
         sort: filter.sort.map_or("", Word::as_str),
@@ -118,6 +118,7 @@ fn filter(list: &mut Listing) -> CatalogFilter {
         kinds: list.take::<ApiKind>("kind").into_iter().collect(),
         lifecycles: state.into_iter().collect(),
         ways: list.take::<AccessWay>("access").into_iter().collect(),
+        featured: false,
         sort: list.take::<CatalogSort>("sort"),
     }
 }

@@ -1,5 +1,5 @@
-//! The first page of the portal: search, what is new, and for those who are
-//! signed in where they left.
+//! The first page of the portal: search, what is to be shown first, what is
+//! new, and for those who are signed in where they left.
 
 use askama::Template;
 use axum::extract::State;
@@ -18,6 +18,8 @@ use crate::visit::Visit;
 
 /// As many new APIs as the page shows.
 const NEWEST: u16 = 6;
+/// As many that are to be shown first.
+const FEATURED: u16 = 12;
 /// As many tags.
 const TAGS: usize = 12;
 /// As many of the visitor's own subscriptions.
@@ -40,6 +42,7 @@ struct Home {
     shell: Shell,
     total: usize,
     beyond: bool,
+    featured: Vec<Card>,
     newest: Vec<Card>,
     tags: Vec<TagLink>,
     recent: Vec<OwnSubscription>,
@@ -49,23 +52,27 @@ struct Home {
 
 async fn show(_: Public, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
     let reader = visit.reader();
-    let filter = CatalogFilter {
+    let mut filter = CatalogFilter {
         sort: Some(CatalogSort::Newest),
         ..CatalogFilter::default()
     };
-    let first = PageRequest {
-        size: PageSize::new(NEWEST).unwrap_or(PageSize::DEFAULT),
+    let first = |most| PageRequest {
+        size: PageSize::new(most).unwrap_or(PageSize::DEFAULT),
         after: None,
     };
-    let found = app.control.catalog().list(&reader, &filter, first).await?;
+    let catalog = app.control.catalog();
+    let found = catalog.list(&reader, &filter, first(NEWEST)).await?;
+    filter.featured = true;
+    let featured = catalog.list(&reader, &filter, first(FEATURED)).await?;
     let tags = found.facets.tags.into_iter().take(TAGS);
     let template = Home {
         shell: visit.shell("APIs for your programs"),
         total: found.total,
         beyond: found.beyond,
+        featured: featured.page.items.into_iter().map(Card::of).collect(),
         newest: found.page.items.into_iter().map(Card::of).collect(),
         tags: tags.map(|(name, count)| tag_link(name, count)).collect(),
-        recent: app.control.catalog().recent(&reader, RECENT).await?,
+        recent: catalog.recent(&reader, RECENT).await?,
         signed_in: visit.caller().is_some(),
         publisher: visit.may(Permission::ApisWrite),
     };
@@ -90,6 +97,43 @@ mod tests {
         seen.shows(&["No API is published yet"]);
         assert!(!seen.text.contains("/console/apis/new"));
         portal.admin().await.get("/").await.shows(&["/console/apis/new"]);
+    }
+
+    #[tokio::test]
+    async fn featured_apis_come_before_new_ones_and_only_for_those_who_find_them() {
+        let portal = TestPortal::new().await;
+        for slug in ["petstore", "orders"] {
+            portal.published(slug).await;
+        }
+        let visitor = portal.visitor();
+        assert!(!visitor.get("/").await.text.contains("Featured APIs"));
+        let admin = portal.admin().await;
+        let settings = "/console/apis/petstore/settings";
+        let form = |visibility: &'static str| {
+            [
+                ("name", "Petstore"),
+                ("visibility", visibility),
+                ("context_path", "/petstore"),
+                ("featured", "yes"),
+            ]
+        };
+        let saved = admin.post(settings, &form("public")).await;
+        assert_eq!(saved.location(), settings);
+        let seen = visitor.get("/").await;
+        seen.shows(&["Featured APIs"]);
+        let (before, rest) = seen.text.split_once("id=\"featured\"").unwrap();
+        let (featured, newest) = rest.split_once("id=\"newest\"").unwrap();
+        assert!(featured.contains("/apis/petstore") && !featured.contains("/apis/orders"));
+        assert!(newest.contains("/apis/orders") && !before.contains("/apis/petstore"));
+        let page = admin.get(settings).await;
+        assert!(page.text.contains("value=\"yes\" checked"), "{}", page.text);
+        admin.get("/console/audit").await.shows(&["api.update"]);
+
+        admin.post(settings, &form("private")).await.location();
+        assert!(!visitor.get("/").await.text.contains("/apis/petstore"));
+        // Without the tick it is an API like any other.
+        admin.post(settings, &form("public")[..3]).await.location();
+        assert!(!visitor.get("/").await.text.contains("Featured APIs"));
     }
 
     #[tokio::test]

@@ -193,7 +193,7 @@ pub(super) fn select<'g>(
             continue;
         }
         found += 1;
-        if !words.are_in(&item.text) {
+        if (filter.featured && !item.api.featured) || !words.are_in(&item.text) {
             continue;
         }
         let passes = Passes::of(item, filter, teams);

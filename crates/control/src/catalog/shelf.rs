@@ -297,7 +297,8 @@ pub(super) fn order(version: &ShownVersion) -> (u8, i64, uuid::Uuid) {
     (rank(version.state), newest, id)
 }
 
-pub(super) const fn rank(state: VersionState) -> u8 {
+/// Which of several versions is the one to use: the lowest.
+pub(crate) const fn rank(state: VersionState) -> u8 {
     match state {
         VersionState::Published => 0,
         VersionState::Preview => 1,

@@ -17,7 +17,7 @@ use gatewright_model::reference::Ref;
 use gatewright_model::secret::SecretText;
 use gatewright_model::tenancy::DEFAULT_TEAM;
 use gatewright_model::text::{Name, Slug};
-use gatewright_model::time::{Clock, SystemClock, SystemEntropy};
+use gatewright_model::time::{Clock, SystemClock, SystemEntropy, Timestamp};
 use gatewright_store::{Database, Store, StoreSettings, Tx};
 
 use crate::apis::ApiPatch;
@@ -92,11 +92,11 @@ async fn stock(control: &Control, caller: &Caller, apis: usize) {
     control.commit(tx, now).await.unwrap();
 }
 
-async fn put_up(control: &Control, tx: &mut Tx, caller: &Caller, team: TeamId, n: usize) {
-    let now = control.now();
+/// An API of the shop with this number.
+fn api(id: ApiId, caller: &Caller, team: TeamId, n: usize, now: Timestamp) -> Api {
     let subject = SUBJECTS[n % SUBJECTS.len()];
-    let api = Api {
-        id: control.new_id(now),
+    Api {
+        id,
         tenant_id: caller.tenant_id,
         team_id: team,
         slug: Slug::parse(&format!("{subject}-{n}")).unwrap(),
@@ -105,10 +105,17 @@ async fn put_up(control: &Control, tx: &mut Tx, caller: &Caller, team: TeamId, n
         kind: ApiKind::Rest,
         visibility: Visibility::Public,
         context_path: format!("/{subject}-{n}").parse().unwrap(),
+        featured: false,
         created_at: now,
         updated_at: now,
         row_version: 1,
-    };
+    }
+}
+
+async fn put_up(control: &Control, tx: &mut Tx, caller: &Caller, team: TeamId, n: usize) {
+    let now = control.now();
+    let subject = SUBJECTS[n % SUBJECTS.len()];
+    let api = api(control.new_id(now), caller, team, n, now);
     tx.apis().insert(&api).await.unwrap();
     let version = ApiVersion {
         id: control.new_id(now),

@@ -81,6 +81,8 @@ input! {
         context_path: Option<ContextPath>,
         /// The owning team, by id or slug.
         team: Option<Ref<TeamId>>,
+        /// Whether the portal shows it first.
+        featured: Option<bool>,
     }
 }
 
@@ -115,6 +117,8 @@ output! {
         visibility: Visibility,
         /// Where it stands at the gateway.
         context_path: ContextPath,
+        /// Whether the portal shows it first.
+        featured: bool,
         /// The slug of the owning team.
         team: Slug,
         /// The id of the owning team.
@@ -161,6 +165,7 @@ impl From<ApiView> for ApiBody {
             kind: api.kind,
             visibility: api.visibility,
             context_path: api.context_path,
+            featured: api.featured,
             team: view.team,
             team_id: api.team_id,
             versions: view.versions.into_iter().map(VersionLink::from).collect(),
@@ -230,6 +235,7 @@ async fn update(
         visibility: body.visibility,
         context_path: body.context_path,
         team: body.team,
+        featured: body.featured,
     };
     Ok(found(
         control.apis().update(&caller, &api, patch, if_match).await?,

@@ -191,6 +191,30 @@ async fn a_plan_is_found_under_its_api_and_under_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_is_featured_by_a_change() {
+    let api = Fixture::new().await;
+    api.import("shop").await;
+    assert_eq!(api.get("/apis/shop").await.json()["featured"], json!(false));
+    let change = |body| api.call(&api.admin, Method::PATCH, "/apis/shop", &[], Some(body));
+    let changed = change(json!({"featured": true})).await;
+    assert_eq!((changed.status, &changed.json()["featured"]), (200, &json!(true)));
+    // What is absent stays.
+    assert_eq!(
+        change(json!({"name": "Shop"})).await.json()["featured"],
+        json!(true)
+    );
+    let refused = change(json!({"featured": "yes"})).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.json().to_string().contains("/featured"));
+    let events = api.get("/audit-events?action=api.update").await.json();
+    assert_eq!(
+        events["items"][1]["details"]["after"]["featured"],
+        json!(true),
+        "{events}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_with_an_old_tag_is_refused() {
     let api = Fixture::new().await;
     api.import("shop").await;

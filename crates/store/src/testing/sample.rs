@@ -162,6 +162,7 @@ fn api(tenant: &Tenant, team: &Team) -> Api {
         kind: ApiKind::Rest,
         visibility: Visibility::Public,
         context_path: "/orders".parse().unwrap(),
+        featured: true,
         created_at: NOW,
         updated_at: NOW,
         row_version: 1,

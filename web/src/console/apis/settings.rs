@@ -47,6 +47,7 @@ pub(super) async fn show(
         ("visibility", view.api.visibility.to_string()),
         ("context_path", view.api.context_path.to_string()),
         ("team", view.team.to_string()),
+        ("featured", featured(&frame)),
         ("row_version", view.api.row_version.to_string()),
     ]);
     render(&app, &visit, &caller, frame, form).await
@@ -69,6 +70,7 @@ pub(super) async fn save(
         team: fields
             .some("team")
             .and_then(|team| form.take("team", team.parse())),
+        featured: Some(!fields.get("featured").is_empty()),
     };
     if form.is_ok() {
         let if_match = IfMatch(fields.get("row_version").parse().ok());
@@ -97,6 +99,7 @@ pub(super) async fn delete(
         ("visibility", view.api.visibility.to_string()),
         ("context_path", view.api.context_path.to_string()),
         ("team", view.team.to_string()),
+        ("featured", featured(&frame)),
         ("confirm", fields.get("confirm").to_owned()),
     ]);
     if fields.get("confirm") == view.api.slug.as_str() {
@@ -113,6 +116,11 @@ pub(super) async fn delete(
         form.fail_field("confirm", rule);
     }
     render(&app, &visit, &caller, frame, form).await
+}
+
+/// The value of the box that is ticked for an API that is shown first.
+fn featured(frame: &Frame) -> String {
+    if frame.view.api.featured { "yes" } else { "" }.to_owned()
 }
 
 async fn render(
