@@ -112,16 +112,19 @@ describe('budgets', () => {
     const every = Math.max(1, Math.floor(operations.length / SAMPLED));
     const times = [];
     const sizes = [];
+    const elements = [];
     const { gzipSync } = await import('node:zlib');
     for (let at = 0; at < operations.length; at += every) {
       const { ms, html } = await fetched(context.request, `/apis/${slug}/v/v1/ops/${operations[at].slug}`);
       times.push(ms);
       sizes.push(gzipSync(html).length);
+      elements.push(html.match(/<[a-z]/gi).length);
     }
-    await page.goto(`/apis/${slug}/v/v1/ops/${operations[0].slug}`);
+    const largest = operations[elements.indexOf(Math.max(...elements)) * every];
+    await page.goto(`/apis/${slug}/v/v1/ops/${largest.slug}`);
     const nodes = await page.evaluate(() => document.querySelectorAll('*').length);
     const index = await fetched(context.request, `/apis/${slug}/v/v1/reference`);
-    console.log(`FIGURE ${name}: ${times.length} operation pages, server p50 ${quantile(times, 0.5)} ms, p95 ${quantile(times, 0.95)} ms; gzip p50 ${quantile(sizes, 0.5)} B, largest ${Math.max(...sizes)} B; reference ${index.ms} ms, ${gzipSync(index.html).length} B`);
+    console.log(`FIGURE ${name}: ${times.length} operation pages, server p50 ${quantile(times, 0.5)} ms, p95 ${quantile(times, 0.95)} ms; gzip p50 ${quantile(sizes, 0.5)} B, largest ${Math.max(...sizes)} B; elements p50 ${quantile(elements, 0.5)}, most ${nodes}; reference ${index.ms} ms, ${gzipSync(index.html).length} B`);
     assert.ok(Math.max(...sizes) <= OPERATION_BYTES, `${Math.max(...sizes)} bytes`);
     assert.ok(nodes <= 5000, `${nodes} nodes`);
     assert.deepEqual(faults, []);

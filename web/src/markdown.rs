@@ -39,6 +39,26 @@ impl SafeHtml {
         Self(text)
     }
 
+    /// The beginning of a text as it was typed, for where its marks would cost too much.
+    pub(crate) fn plain(markdown: &str) -> Self {
+        let mut text = String::from("<p>");
+        for c in markdown.trim().chars().take(LONGEST_PLAIN) {
+            match c {
+                '&' => text.push_str("&amp;"),
+                '<' => text.push_str("&lt;"),
+                '>' => text.push_str("&gt;"),
+                other => text.push(other),
+            }
+        }
+        text.push_str("</p>");
+        Self(text)
+    }
+
+    /// How many elements it has.
+    pub(crate) fn elements(&self) -> usize {
+        self.0.matches('<').count() - self.0.matches("</").count()
+    }
+
     /// Whether there is nothing to read.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -57,6 +77,9 @@ impl HtmlSafe for SafeHtml {}
 fn has_markup(markdown: &str) -> bool {
     markdown.contains('<')
 }
+
+/// Characters of a text that is shown as it was typed.
+const LONGEST_PLAIN: usize = 2_000;
 
 const LINK_REL: &str = "noopener noreferrer nofollow";
 

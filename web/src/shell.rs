@@ -90,6 +90,8 @@ pub(crate) struct Shell {
     pub(crate) toast: Option<String>,
     /// What was searched for.
     pub(crate) query: String,
+    /// Where the same page is Markdown; whole, with the tenant's base.
+    pub(crate) twin: Option<String>,
     /// Where the static files are.
     pub(crate) assets: AssetPaths,
 }
@@ -120,6 +122,7 @@ impl Shell {
             tenant_name: visit.tenant().name.to_string(),
             toast: visit.toast().map(str::to_owned),
             query: String::new(),
+            twin: None,
             assets: AssetPaths(Arc::clone(&visit.app().assets)),
         }
     }
@@ -139,6 +142,7 @@ impl Shell {
             tenant_name: "Gatewright".to_owned(),
             toast: None,
             query: String::new(),
+            twin: None,
             assets: AssetPaths(assets),
         }
     }
@@ -167,6 +171,13 @@ impl Shell {
     #[must_use]
     pub(crate) fn errors(mut self) -> Self {
         self.error = true;
+        self
+    }
+
+    /// Tells programs where the page is Markdown; the address is without the base.
+    #[must_use]
+    pub(crate) fn twin(mut self, href: &str) -> Self {
+        self.twin = Some([self.base.as_str(), href].concat());
         self
     }
 

@@ -13,9 +13,10 @@ use gatewright_control::{Caller, Error};
 use gatewright_model::permission::Permission;
 use gatewright_model::secret::SecretText;
 use gatewright_model::tenancy::Tenant;
+use gatewright_webkit::entity_tag;
 use gatewright_webkit::problem::Problem;
 use gatewright_webkit::request_id::RequestId;
-use http::header::{AUTHORIZATION, HOST, SET_COOKIE};
+use http::header::{AUTHORIZATION, HOST, IF_NONE_MATCH, SET_COOKIE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -61,6 +62,7 @@ struct Inner {
     fragment: bool,
     request_id: Option<String>,
     referer_path: Option<String>,
+    known: HeaderMap,
 }
 
 impl Visit {
@@ -150,6 +152,11 @@ impl Visit {
     /// The page of ours on which the form stood that was sent.
     pub(crate) fn referer_path(&self) -> Option<&str> {
         self.0.referer_path.as_deref()
+    }
+
+    /// Whether the browser says that it has what this tag stands for.
+    pub(crate) fn knows(&self, tag: &HeaderValue) -> bool {
+        entity_tag::is_known(&self.0.known, tag)
     }
 
     /// What all handlers can reach.
@@ -286,6 +293,7 @@ async fn arrive(app: &App, request: &mut Request) -> Result<Visit, Problem> {
         fragment: is_true(headers, &HX_REQUEST) && !is_true(headers, &HX_HISTORY),
         request_id,
         referer_path: referer_path(headers, app),
+        known: conditions(headers),
     }));
     if place.tenant.is_some() {
         *request.uri_mut() = within(&original, place.path)?;
@@ -318,6 +326,12 @@ fn one_of(value: Option<&str>, known: &[&'static str]) -> &'static str {
         .find(|known| Some(**known) == value)
         .copied()
         .unwrap_or("")
+}
+
+/// The fields that name what the browser has already.
+fn conditions(headers: &HeaderMap) -> HeaderMap {
+    let named = headers.get_all(IF_NONE_MATCH).iter();
+    named.map(|value| (IF_NONE_MATCH, value.clone())).collect()
 }
 
 fn referer_path(headers: &HeaderMap, app: &App) -> Option<String> {

@@ -6,6 +6,7 @@
 //! is the way to any page.
 
 mod kept;
+mod latest;
 mod open;
 mod parts;
 mod views;
@@ -16,7 +17,7 @@ use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_openapi::docs::head::Hook;
 use gatewright_openapi::docs::operation::{self, OperationDoc};
 use gatewright_openapi::docs::reference::{Filter, Line, ReferenceIndex};
-use gatewright_openapi::docs::schema::{Builder, Direction, rows_of_a_page};
+use gatewright_openapi::docs::schema::{Builder, Direction, Form, rows_of_a_page};
 use gatewright_openapi::docs::split::{SCHEMAS, SchemaLine, Users, users_of};
 use gatewright_openapi::docs::{download, example, json};
 use gatewright_openapi::document::Syntax;
@@ -30,10 +31,11 @@ use crate::reader::Reader;
 
 pub(crate) use kept::KeptDocs;
 pub use kept::RevisionDocs;
+pub use latest::{LATEST, Latest};
 pub(crate) use parts::stored;
 pub use views::{
     Download, Elsewhere, Found, HookView, OperationView, Overview, ReferencePlace, SchemaList, SchemaPage,
-    Sibling, User,
+    SchemaWanted, Sibling, User,
 };
 
 /// Use cases of reference documents.
@@ -185,8 +187,7 @@ impl Docs<'_> {
         })
     }
 
-    /// The schema at a pointer, or the nearest one around it. `ancestors` are
-    /// the schemas from which it was opened.
+    /// The schema at a pointer, or the nearest one around it.
     ///
     /// # Errors
     /// As [`Docs::overview`]; [`Error::NotFound`] `schema`.
@@ -195,17 +196,17 @@ impl Docs<'_> {
         reader: &Reader,
         api: &Ref<ApiId>,
         version: &VersionRef,
-        ptr: &str,
-        ancestors: &[String],
-        direction: Direction,
+        wanted: &SchemaWanted<'_>,
     ) -> Result<SchemaPage> {
         let mut opened = self.open(reader, api, version).await?;
+        let SchemaWanted { ptr, direction, .. } = *wanted;
         let mut place = ptr;
         loop {
             let built = opened
                 .built(|source| {
                     let rows = rows_of_a_page();
-                    let view = Builder::new(source, direction, &rows).at(place, ancestors)?;
+                    let view =
+                        Builder::new(source, direction, &rows).at(place, wanted.ancestors, wanted.form)?;
                     let value = match source.at(place) {
                         gatewright_openapi::docs::source::Found::Here(at) => Some(at.value),
                         _ => None,
@@ -245,9 +246,13 @@ impl Docs<'_> {
         name: &str,
     ) -> Result<SchemaPage> {
         let place = pointer::from_tokens(["components", "schemas", name]);
-        let page = self
-            .schema_at(reader, api, version, &place, &[], Direction::Both)
-            .await?;
+        let wanted = SchemaWanted {
+            ptr: &place,
+            ancestors: &[],
+            direction: Direction::Both,
+            form: Form::Merged,
+        };
+        let page = self.schema_at(reader, api, version, &wanted).await?;
         if page.exact {
             Ok(page)
         } else {
@@ -267,11 +272,12 @@ impl Docs<'_> {
     ) -> Result<String> {
         let overview = self.overview(reader, api, version).await?;
         let revision = overview.place.revision.ok_or(Error::missing("document"))?;
-        let address: usize = overview.place.base_url.bytes().map(usize::from).sum();
-        Ok(format!(
-            "{}-{address}",
-            revision.document_hash.get(..32).unwrap_or_default()
-        ))
+        Ok([
+            revision.document_hash.as_str(),
+            "\n",
+            overview.place.base_url.as_str(),
+        ]
+        .concat())
     }
 
     /// The document with the gateway's address in it.

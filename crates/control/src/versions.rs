@@ -17,6 +17,7 @@ use crate::apis::{owned, visible};
 use crate::audit_entry::entry;
 use crate::caller::Caller;
 use crate::control::Control;
+use crate::docs::LATEST;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::import::{ImportSource, ReadDocument};
@@ -297,6 +298,11 @@ pub(crate) async fn insert(
     api: &Api,
     label: VersionLabel,
 ) -> Result<ApiVersion> {
+    if label.as_str() == LATEST {
+        let rule =
+            "must not be \"latest\": in addresses of the portal that means the newest published version";
+        return Err(Error::field("/label", Invalid::new("reserved_label", rule)));
+    }
     if let Some(existing) = tx.versions().find_by_label(api.id, &label).await? {
         return Err(Error::duplicate("label_taken", "label", existing.id));
     }

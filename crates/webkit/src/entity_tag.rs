@@ -1,11 +1,13 @@
 //! Entity tags: the row version of a thing, quoted (RFC 9110, section 8.8.3),
-//! and the condition on a change that names one (section 13.1.1).
+//! and the condition on a change that names one (section 13.1.1); and the tags
+//! of what is read, with the condition on reading it again (section 13.1.2).
 
 use axum::extract::FromRequestParts;
 use gatewright_control::IfMatch;
-use http::header::IF_MATCH;
+use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
 
@@ -17,6 +19,39 @@ pub fn of(row_version: i64) -> HeaderValue {
     text.push('"');
     // Digits and quotes are visible ASCII, so the fallback is never taken.
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+/// The tag of what somebody reads: a hash of it. It is weak, because the same
+/// text travels compressed in several ways.
+#[must_use]
+pub fn of_content(content: &[u8]) -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let hash = Sha256::digest(content);
+    let mut text = String::with_capacity(36);
+    text.push_str("W/\"");
+    for byte in hash.iter().take(16) {
+        for half in [byte >> 4, byte & 0xf] {
+            text.extend(DIGITS.get(usize::from(half)).map(|digit| char::from(*digit)));
+        }
+    }
+    text.push('"');
+    // Hexadecimal digits and quotes are visible ASCII, so the fallback is never taken.
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("W/\"\""))
+}
+
+/// Whether the request says that its sender has what the tag stands for.
+#[must_use]
+pub fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let opaque = |text: &str| text.strip_prefix("W/").unwrap_or(text).to_owned();
+    let Ok(wanted) = tag.to_str().map(opaque) else {
+        return false;
+    };
+    // Compared weakly (section 8.8.3.2). No tag of ours has a comma inside.
+    let lists = headers.get_all(IF_NONE_MATCH).iter();
+    lists
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .any(|known| known.trim() == "*" || opaque(known.trim()) == wanted)
 }
 
 /// The condition that the request puts on its change.
@@ -77,6 +112,25 @@ mod tests {
             .unwrap()
             .into_parts();
         Expected::from_request_parts(&mut parts, &()).await
+    }
+
+    #[test]
+    fn what_is_read_again_is_known_by_its_tag() {
+        let tag = of_content(b"one");
+        assert_eq!(tag, of_content(b"one"));
+        assert_ne!(tag, of_content(b"two"));
+        let text = tag.to_str().unwrap().to_owned();
+        assert_eq!((text.len(), &text[..3]), (36, "W/\""));
+        let known = |fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(IF_NONE_MATCH, field.parse().unwrap());
+            }
+            is_known(&headers, &tag)
+        };
+        assert!(known(&[&text]) && known(&["*"]) && known(&[text.trim_start_matches("W/")]));
+        assert!(known(&["\"a\"", &format!("\"b\" , {text}")]));
+        assert!(!known(&[]) && !known(&["\"a\", \"b\""]) && !known(&["W/\"\""]));
     }
 
     #[tokio::test]

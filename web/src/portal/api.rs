@@ -162,7 +162,7 @@ async fn show(
     if named.twin {
         return twin(&visit, &app, &seen);
     }
-    Page::html(&page(&visit, &seen, current))
+    Ok(Page::html(&page(&visit, &seen, current))?.revalidated(&visit))
 }
 
 fn twin(visit: &Visit, app: &App, seen: &CatalogApi) -> Result<Page, Problem> {
@@ -176,7 +176,7 @@ fn twin(visit: &Visit, app: &App, seen: &CatalogApi) -> Result<Page, Problem> {
     let text = twin
         .render()
         .map_err(|error| Problem::internal(format!("a template failed: {error}")))?;
-    Ok(Page::bytes(MARKDOWN, text))
+    Ok(Page::text(MARKDOWN, text).revalidated(visit))
 }
 
 fn page(visit: &Visit, seen: &CatalogApi, current: Row) -> ApiPage {
@@ -193,7 +193,8 @@ fn page(visit: &Visit, seen: &CatalogApi, current: Row) -> ApiPage {
         shell: visit
             .shell(name.clone())
             .crumb("APIs", "/apis")
-            .last_crumb(name.clone()),
+            .last_crumb(name.clone())
+            .twin(&format!("/apis/{}.md", seen.api.slug)),
         // A description of one paragraph is the lead already.
         about: if description == opening {
             SafeHtml::default()

@@ -7,7 +7,7 @@ use gatewright_model::text::VersionLabel;
 use gatewright_openapi::docs::code::Tokens;
 use gatewright_openapi::docs::head::Hook;
 use gatewright_openapi::docs::operation::OperationDoc;
-use gatewright_openapi::docs::schema::SchemaView;
+use gatewright_openapi::docs::schema::{Direction, Form, SchemaView};
 use gatewright_openapi::docs::split::SchemaLine;
 
 use super::kept::RevisionDocs;
@@ -140,6 +140,19 @@ pub struct SchemaList {
     pub lines: Vec<SchemaLine>,
     /// How many to skip for the next part.
     pub next: Option<usize>,
+}
+
+/// Which schema is wanted, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct SchemaWanted<'w> {
+    /// Where it stands in the document.
+    pub ptr: &'w str,
+    /// The places of the schemas from which it was opened, the outermost first.
+    pub ancestors: &'w [String],
+    /// Which way the data goes.
+    pub direction: Direction,
+    /// How it is shown when it is put together from others.
+    pub form: Form,
 }
 
 /// A schema.

@@ -44,6 +44,8 @@ pub struct OperationDoc {
     pub callbacks: Vec<Callback>,
     /// Samples by the publisher.
     pub samples: Vec<GivenSample>,
+    /// Parameters, headers, bodies and answers that do not fit on a page.
+    pub left_out: usize,
 }
 
 impl OperationDoc {

@@ -12,7 +12,7 @@ mod rules;
 pub(super) mod words;
 
 pub use build::rows_of_a_page;
-pub use build::{Builder, Direction};
+pub use build::{Builder, Direction, Form};
 pub use words::name_of;
 
 /// A schema at one place.
@@ -42,6 +42,9 @@ pub struct SchemaView {
     pub notes: Vec<Note>,
     /// The shared schemas it is put together from.
     pub composed_of: Vec<SchemaLink>,
+    /// Where the schema stands whose `allOf` was merged into this view, or is
+    /// shown apart in it.
+    pub composition: Option<String>,
     /// What is inside of it.
     pub rows: Vec<Row>,
     /// Where one of several shapes is to be chosen.
@@ -57,6 +60,13 @@ impl SchemaView {
     #[must_use]
     pub fn has_inside(&self) -> bool {
         !self.rows.is_empty() || !self.choices.is_empty() || self.left_out > 0
+    }
+
+    /// Whether the parts it is put together from stand beside each other
+    /// instead of merged.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.choices.iter().any(|choices| choices.how == Combined::All)
     }
 }
 
@@ -131,11 +141,40 @@ pub struct SchemaLink {
     pub recursive: bool,
 }
 
+/// How many of several shapes hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Combined {
+    /// Exactly one.
+    One,
+    /// At least one.
+    Any,
+    /// Every one.
+    All,
+}
+
+impl Combined {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::One => "One of",
+            Self::Any => "Any of",
+            Self::All => "All of",
+        }
+    }
+
+    /// Whether a value has one shape at a time, so that readers look at one.
+    #[must_use]
+    pub const fn excludes(self) -> bool {
+        !matches!(self, Self::All)
+    }
+}
+
 /// Several shapes of which one or more hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choices {
-    /// `One of` or `Any of`.
-    pub label: &'static str,
+    /// How many of them hold.
+    pub how: Combined,
     /// The property whose value decides, with its values.
     pub decided_by: Option<String>,
     /// The shapes.

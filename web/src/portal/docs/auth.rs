@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use gatewright_control::docs::Overview;
 use gatewright_model::id::ApiId;
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_openapi::docs::head::{ErrorAnswer, Scheme};
@@ -10,6 +11,7 @@ use gatewright_webkit::path::At;
 use gatewright_webkit::problem::Problem;
 
 use super::frame::{self, Frame, Tab};
+use super::twin;
 use crate::app::App;
 use crate::markdown::SafeHtml;
 use crate::page::Page;
@@ -36,11 +38,11 @@ struct ErrorsPage {
 }
 
 /// A refusal by the gateway (`product.md` 5).
-struct Refusal {
-    status: u16,
-    code: &'static str,
-    meaning: &'static str,
-    advice: &'static str,
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) meaning: &'static str,
+    pub(super) advice: &'static str,
 }
 
 const fn refusal(status: u16, code: &'static str, meaning: &'static str, advice: &'static str) -> Refusal {
@@ -175,19 +177,28 @@ pub(super) async fn auth(
     State(app): State<App>,
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
 ) -> Result<Page, Problem> {
-    let overview = app
-        .control
-        .docs()
-        .overview(&visit.reader(), &api, &version)
-        .await?;
-    let base_url = &overview.place.base_url;
-    Page::html(&AuthPage {
-        shell: frame::shell(&visit, &overview.place, "Authentication", "Authentication"),
+    let docs = app.control.docs();
+    let overview = docs.overview(&visit.reader(), &api, &version).await?;
+    let [header, bearer] = lines(&overview);
+    let page = Page::html(&AuthPage {
+        shell: frame::shell(&visit, &overview.place, "Authentication", "/auth.md"),
         frame: Frame::new(&visit, &overview.place, Tab::Auth, "/auth"),
-        header: format!("curl '{base_url}/' -H \"X-API-Key: $API_KEY\""),
-        bearer: format!("curl '{base_url}/' -H \"Authorization: Bearer $API_KEY\""),
+        header,
+        bearer,
         schemes: overview.docs.head.schemes.clone(),
-    })
+    });
+    Ok(page?.revalidated(&visit))
+}
+
+pub(super) async fn auth_twin(
+    _: Public,
+    visit: Visit,
+    State(app): State<App>,
+    At((api, version)): At<(Ref<ApiId>, VersionRef)>,
+) -> Result<Page, Problem> {
+    let docs = app.control.docs();
+    let overview = docs.overview(&visit.reader(), &api, &version).await?;
+    Ok(twin::answer(&visit, twin::auth(&overview, &lines(&overview))))
 }
 
 pub(super) async fn errors(
@@ -196,17 +207,35 @@ pub(super) async fn errors(
     State(app): State<App>,
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
 ) -> Result<Page, Problem> {
-    let overview = app
-        .control
-        .docs()
-        .overview(&visit.reader(), &api, &version)
-        .await?;
-    Page::html(&ErrorsPage {
-        shell: frame::shell(&visit, &overview.place, "Errors", "Errors"),
+    let docs = app.control.docs();
+    let overview = docs.overview(&visit.reader(), &api, &version).await?;
+    let page = Page::html(&ErrorsPage {
+        shell: frame::shell(&visit, &overview.place, "Errors", "/errors.md"),
         frame: Frame::new(&visit, &overview.place, Tab::Errors, "/errors"),
         refusals: REFUSALS,
         answers: overview.docs.head.errors.clone(),
-    })
+    });
+    Ok(page?.revalidated(&visit))
+}
+
+pub(super) async fn errors_twin(
+    _: Public,
+    visit: Visit,
+    State(app): State<App>,
+    At((api, version)): At<(Ref<ApiId>, VersionRef)>,
+) -> Result<Page, Problem> {
+    let docs = app.control.docs();
+    let overview = docs.overview(&visit.reader(), &api, &version).await?;
+    Ok(twin::answer(&visit, twin::errors(&overview, REFUSALS)))
+}
+
+/// Calls that send a key in either way.
+fn lines(overview: &Overview) -> [String; 2] {
+    let base_url = &overview.place.base_url;
+    [
+        format!("curl '{base_url}/' -H \"X-API-Key: $API_KEY\""),
+        format!("curl '{base_url}/' -H \"Authorization: Bearer $API_KEY\""),
+    ]
 }
 
 impl AuthPage {

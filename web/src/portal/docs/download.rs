@@ -6,12 +6,14 @@ use gatewright_model::id::ApiId;
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_openapi::document::Syntax;
 use gatewright_webkit::authorized::Public;
+use gatewright_webkit::entity_tag;
 use gatewright_webkit::path::At;
 use gatewright_webkit::problem::Problem;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, VARY};
 
 use super::frame::{self, Frame, Tab};
+use super::twin;
 use crate::app::App;
 use crate::page::Page;
 use crate::shell::Shell;
@@ -23,6 +25,8 @@ struct DownloadPage {
     shell: Shell,
     frame: Frame,
     address: String,
+    /// Where the document of the newest published version stands.
+    latest: String,
     present: bool,
     format: String,
     bytes: u64,
@@ -34,23 +38,35 @@ pub(super) async fn page(
     State(app): State<App>,
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
 ) -> Result<Page, Problem> {
-    let overview = app
-        .control
-        .docs()
-        .overview(&visit.reader(), &api, &version)
-        .await?;
+    let docs = app.control.docs();
+    let overview = docs.overview(&visit.reader(), &api, &version).await?;
     let frame = Frame::new(&visit, &overview.place, Tab::Download, "/download");
     let revision = overview.place.revision.as_ref();
-    Page::html(&DownloadPage {
-        shell: frame::shell(&visit, &overview.place, "Download", "Download"),
-        address: format!("{}{}/openapi.json", app.control.urls().portal, frame.home),
+    let portal = &app.control.urls().portal;
+    let page = Page::html(&DownloadPage {
+        shell: frame::shell(&visit, &overview.place, "Download", "/download.md"),
+        address: format!("{portal}{}/openapi.json", frame.home),
+        latest: format!("{portal}{}/v/latest/openapi.json", frame.api_home),
         present: revision.is_some(),
         format: revision
             .map(|revision| revision.format.to_string())
             .unwrap_or_default(),
         bytes: revision.map_or(0, |revision| revision.document_bytes),
         frame,
-    })
+    });
+    Ok(page?.revalidated(&visit))
+}
+
+pub(super) async fn page_twin(
+    _: Public,
+    visit: Visit,
+    State(app): State<App>,
+    At((api, version)): At<(Ref<ApiId>, VersionRef)>,
+) -> Result<Page, Problem> {
+    let docs = app.control.docs();
+    let overview = docs.overview(&visit.reader(), &api, &version).await?;
+    let home = twin::home(&visit, &overview.place);
+    Ok(twin::answer(&visit, twin::download(&overview, &home)))
 }
 
 pub(super) async fn json(
@@ -58,9 +74,8 @@ pub(super) async fn json(
     visit: Visit,
     State(app): State<App>,
     At(at): At<(Ref<ApiId>, VersionRef)>,
-    headers: HeaderMap,
 ) -> Result<Page, Problem> {
-    document(&visit, &app, at, &headers, Syntax::Json).await
+    document(&visit, &app, at, Syntax::Json).await
 }
 
 pub(super) async fn yaml(
@@ -68,16 +83,14 @@ pub(super) async fn yaml(
     visit: Visit,
     State(app): State<App>,
     At(at): At<(Ref<ApiId>, VersionRef)>,
-    headers: HeaderMap,
 ) -> Result<Page, Problem> {
-    document(&visit, &app, at, &headers, Syntax::Yaml).await
+    document(&visit, &app, at, Syntax::Yaml).await
 }
 
 async fn document(
     visit: &Visit,
     app: &App,
     (api, version): (Ref<ApiId>, VersionRef),
-    headers: &HeaderMap,
     syntax: Syntax,
 ) -> Result<Page, Problem> {
     let docs = app.control.docs();
@@ -86,20 +99,18 @@ async fn document(
         Syntax::Json => ("application/json", "json"),
         Syntax::Yaml => ("application/yaml", "yaml"),
     };
+    // The document is large: whether it is known is seen before it is written.
     let tag = docs.document_tag(&reader, &api, &version).await?;
-    let tag = format!("W/\"{tag}-{end}\"");
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let page = if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag)) {
-        Page::bytes(media_type, "").status(StatusCode::NOT_MODIFIED)
+    let tag = entity_tag::of_content([tag.as_str(), end].concat().as_bytes());
+    let page = if visit.knows(&tag) {
+        Page::bytes(media_type, "")
     } else {
         let download = docs.document(&reader, &api, &version, syntax).await?;
         let name = format!("attachment; filename=\"{api}-{version}.{end}\"");
         let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
         Page::bytes(media_type, download.bytes).header(CONTENT_DISPOSITION, name)
     };
-    // Hexadecimal digits, words and marks are visible ASCII.
-    let tag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
     Ok(page
-        .header(ETAG, tag)
-        .header(CACHE_CONTROL, HeaderValue::from_static("private, no-cache")))
+        .header(VARY, HeaderValue::from_static("Cookie"))
+        .tagged(visit, tag, "private, no-cache"))
 }

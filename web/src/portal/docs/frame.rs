@@ -124,8 +124,9 @@ fn ending(base: &str, place: &ReferencePlace) -> Option<Ending> {
     })
 }
 
-/// The shell of a page of the reference.
-pub(super) fn shell(visit: &Visit, place: &ReferencePlace, title: &str, here: &str) -> Shell {
+/// The shell of a page of the reference. `twin` is where it is Markdown, below
+/// the address of the version.
+pub(super) fn shell(visit: &Visit, place: &ReferencePlace, title: &str, twin: &str) -> Shell {
     let api = format!("/apis/{}", place.api.slug);
     let version = format!("{api}/v/{}/reference", place.version.label);
     visit
@@ -133,5 +134,6 @@ pub(super) fn shell(visit: &Visit, place: &ReferencePlace, title: &str, here: &s
         .crumb("APIs", "/apis")
         .crumb(place.api.name.as_str(), &api)
         .crumb(place.version.label.as_str(), &version)
-        .last_crumb(here)
+        .last_crumb(title)
+        .twin(&format!("{api}/v/{}{twin}", place.version.label))
 }

@@ -48,5 +48,5 @@ pub(super) async fn show(_: Public, visit: Visit, State(app): State<App>) -> Res
             _ => break,
         }
     }
-    Ok(Page::bytes("text/plain; charset=utf-8", text))
+    Ok(Page::text("text/plain; charset=utf-8", text).revalidated(&visit))
 }

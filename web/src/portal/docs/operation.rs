@@ -17,6 +17,7 @@ use gatewright_webkit::problem::Problem;
 use http::HeaderMap;
 
 use super::frame::{self, Frame, Tab, encoded};
+use super::room::Room;
 use super::rows::{RowHtml, SchemaHtml, Spot};
 use super::samples::{self, CodeHtml, Sample};
 use super::{HookPart, OperationPart, twin};
@@ -27,6 +28,9 @@ use crate::page::Page;
 use crate::portal::try_it::{self, TryBox};
 use crate::shell::Shell;
 use crate::visit::Visit;
+
+/// Elements around an example.
+const EXAMPLE: usize = 5;
 
 #[derive(Template)]
 #[template(path = "portal/docs/operation.html")]
@@ -44,6 +48,7 @@ struct OperationPage {
     more_samples: Vec<(String, String)>,
     answer: Option<(String, CodeHtml)>,
     try_box: Option<TryBox>,
+    room: Room,
 }
 
 /// A body in one media type.
@@ -82,11 +87,13 @@ pub(super) async fn show(
         }
     };
     if as_text {
-        return Ok(twin::answer(twin::operation(&view.doc, &view.place.base_url)));
+        let home = twin::home(&visit, &view.place);
+        let text = twin::operation(&view.doc, &view.place.base_url, &home);
+        return Ok(twin::answer(&visit, text));
     }
     let chosen = cookies::read(&headers, samples::LANGUAGE);
-    let try_box = try_it::box_for(&visit, &place, &view.doc).await?;
-    Page::html(&page(&visit, view, chosen.as_deref(), try_box))
+    let try_box = try_it::box_for(&visit, &place, &view.doc, &headers).await?;
+    Ok(Page::html(&page(&visit, view, chosen.as_deref(), try_box))?.revalidated(&visit))
 }
 
 fn page(visit: &Visit, view: OperationView, chosen: Option<&str>, try_box: TryBox) -> OperationPage {
@@ -106,22 +113,23 @@ fn page(visit: &Visit, view: OperationView, chosen: Option<&str>, try_box: TryBo
             }
         }
     }
-    let (samples, more_samples) = samples::of(&view.doc, &view.place.base_url, chosen);
+    let room = Room::of_operation(&view.doc);
+    let (samples, more_samples) = samples::of(&view.doc, &view.place.base_url, chosen, &room);
     let title = view
         .doc
         .summary
         .clone()
         .unwrap_or_else(|| view.doc.template.clone());
     OperationPage {
-        shell: frame::shell(visit, &view.place, &title, &title),
+        shell: frame::shell(visit, &view.place, &title, &format!("/ops/{slug}.md")),
         frame,
         about: view
             .doc
             .description
             .as_deref()
-            .map(SafeHtml::of)
+            .map(|text| room.prose(text, 1))
             .unwrap_or_default(),
-        answer: first_answer(&view.doc),
+        answer: first_answer(&view.doc, &room),
         inbound: true,
         tag: view.tag,
         own: view.operation.slug,
@@ -129,6 +137,7 @@ fn page(visit: &Visit, view: OperationView, chosen: Option<&str>, try_box: TryBo
         samples,
         more_samples,
         try_box: Some(try_box),
+        room,
         doc: view.doc,
         title,
     }
@@ -139,23 +148,32 @@ pub(super) async fn webhook(
     visit: Visit,
     State(app): State<App>,
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
-    At(HookPart(slug)): At<HookPart>,
+    At(HookPart(name)): At<HookPart>,
 ) -> Result<Page, Problem> {
+    let (slug, as_text) = name
+        .strip_suffix(".md")
+        .map_or((name.as_str(), false), |slug| (slug, true));
     let view = app
         .control
         .docs()
-        .webhook(&visit.reader(), &api, &version, &slug)
+        .webhook(&visit.reader(), &api, &version, slug)
         .await?;
+    if as_text {
+        let home = twin::home(&visit, &view.place);
+        return Ok(twin::answer(&visit, twin::webhook(&view.doc, &home)));
+    }
     let frame = Frame::new(&visit, &view.place, Tab::Reference, "/reference");
     let title = view.doc.summary.clone().unwrap_or_else(|| view.hook.name.clone());
-    Page::html(&OperationPage {
-        shell: frame::shell(&visit, &view.place, &title, &title),
+    let twin = format!("/webhooks/{}.md", view.hook.slug);
+    let room = Room::of_operation(&view.doc);
+    let page = Page::html(&OperationPage {
+        shell: frame::shell(&visit, &view.place, &title, &twin),
         frame,
         about: view
             .doc
             .description
             .as_deref()
-            .map(SafeHtml::of)
+            .map(|text| room.prose(text, 1))
             .unwrap_or_default(),
         inbound: false,
         tag: None,
@@ -165,20 +183,22 @@ pub(super) async fn webhook(
         more_samples: Vec::new(),
         answer: None,
         try_box: None,
+        room,
         doc: view.doc,
         title,
-    })
+    });
+    Ok(page?.revalidated(&visit))
 }
 
 /// The example of the first answer that succeeds.
-fn first_answer(doc: &OperationDoc) -> Option<(String, CodeHtml)> {
+fn first_answer(doc: &OperationDoc, room: &Room) -> Option<(String, CodeHtml)> {
     let success = doc.responses.iter().find(|response| response.is_success())?;
     let example = success
         .contents
         .iter()
         .find_map(|content| content.examples.first())?;
     let label = format!("{} {}", success.status, success.title);
-    Some((label, CodeHtml::new(example.tokens.clone())))
+    Some((label, room.code(example.tokens.clone())))
 }
 
 impl OperationPage {
@@ -208,12 +228,22 @@ impl OperationPage {
     }
 
     fn parameter<'d>(&self, parameter: &'d Parameter) -> RowHtml<'d> {
-        let spot = Spot::new(&self.frame.home, parameter.place.as_str(), self.sent());
+        let spot = Spot::new(
+            &self.frame.home,
+            parameter.place.as_str(),
+            self.sent(),
+            &self.room,
+        );
         RowHtml::parameter(parameter, &spot)
     }
 
     fn header<'d>(&self, response: &Response, parameter: &'d Parameter) -> RowHtml<'d> {
-        let spot = Spot::new(&self.frame.home, format!("h{}", response.status), self.answered());
+        let spot = Spot::new(
+            &self.frame.home,
+            format!("h{}", response.status),
+            self.answered(),
+            &self.room,
+        );
         RowHtml::parameter(parameter, &spot)
     }
 
@@ -245,14 +275,15 @@ impl OperationPage {
             } else {
                 format!("{zone}-{at}")
             };
-            let spot = Spot::new(&self.frame.home, zone, direction);
+            let spot = Spot::new(&self.frame.home, zone, direction, &self.room);
             ContentHtml {
                 content,
                 schema: content.view.as_ref().map(|view| SchemaHtml::new(view, &spot)),
                 examples: content
                     .examples
                     .iter()
-                    .map(|example| (example.title.clone(), CodeHtml::new(example.tokens.clone())))
+                    .take_while(|_| self.room.take(EXAMPLE))
+                    .map(|example| (example.title.clone(), self.room.code(example.tokens.clone())))
                     .collect(),
             }
         };
@@ -261,7 +292,7 @@ impl OperationPage {
 
     fn prose(&self, text: &Option<String>) -> SafeHtml {
         text.as_deref()
-            .map(|text| SafeHtml::below(text, 3))
+            .map(|text| self.room.prose(text, 3))
             .unwrap_or_default()
     }
 

@@ -72,16 +72,17 @@ pub(super) async fn show(
         Vec::new()
     };
     if visit.is_fragment() {
-        return Page::html(&ReferenceResults {
+        let part = Page::html(&ReferenceResults {
             frame,
             hooks,
             query,
             tag,
             index,
         });
+        return Ok(part?.revalidated(&visit));
     }
-    Page::html(&ReferencePage {
-        shell: frame::shell(&visit, &overview.place, "Reference", "Reference"),
+    let page = Page::html(&ReferencePage {
+        shell: frame::shell(&visit, &overview.place, "Reference", "/reference.md"),
         about: about(&overview),
         contact: contact(&overview),
         frame,
@@ -89,7 +90,8 @@ pub(super) async fn show(
         query,
         tag,
         index,
-    })
+    });
+    Ok(page?.revalidated(&visit))
 }
 
 pub(super) async fn twin(
@@ -103,12 +105,8 @@ pub(super) async fn twin(
         .docs()
         .overview(&visit.reader(), &api, &version)
         .await?;
-    let home = format!(
-        "{}{}/apis/{api}/v/{version}",
-        app.control.urls().portal,
-        visit.base()
-    );
-    Ok(twin::answer(twin::reference(&overview, &home)))
+    let home = twin::home(&visit, &overview.place);
+    Ok(twin::answer(&visit, twin::reference(&overview, &home)))
 }
 
 fn filter(listing: &Listing) -> Filter {

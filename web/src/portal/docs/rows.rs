@@ -8,6 +8,7 @@ use gatewright_openapi::docs::operation::{Parameter, Place};
 use gatewright_openapi::docs::schema::{Access, Choice, Direction, Row, RowKind, SchemaLink, SchemaView};
 
 use super::frame::encoded;
+use super::room::{self, Room};
 use crate::markdown::SafeHtml;
 
 /// Below this heading stand the texts of schemas.
@@ -24,16 +25,18 @@ pub(super) struct Spot {
     trail: Vec<String>,
     direction: Direction,
     level: usize,
+    room: Room,
 }
 
 impl Spot {
-    pub(super) fn new(home: &str, zone: impl Into<String>, direction: Direction) -> Self {
+    pub(super) fn new(home: &str, zone: impl Into<String>, direction: Direction, room: &Room) -> Self {
         Self {
             home: home.to_owned(),
-            zone: zone.into(),
+            zone: plain(&zone.into()),
             trail: Vec::new(),
             direction,
             level: 0,
+            room: room.clone(),
         }
     }
 
@@ -52,7 +55,8 @@ impl Spot {
         inner
     }
 
-    fn deeper(&self) -> Self {
+    /// Further inside, where rows have no addresses of their own.
+    pub(super) fn deeper(&self) -> Self {
         Self {
             level: self.level + 1,
             ..self.clone()
@@ -92,11 +96,7 @@ impl<'v> SchemaHtml<'v> {
     }
 
     fn lines(&self) -> LinesHtml<'v> {
-        LinesHtml {
-            view: self.view,
-            spot: self.spot.clone(),
-            told: Told::All,
-        }
+        LinesHtml::new(self.view, &self.spot, Told::All, Some(self.id.clone()))
     }
 
     fn inside(&self) -> InsideHtml<'v> {
@@ -121,24 +121,73 @@ enum Told {
 struct LinesHtml<'v> {
     view: &'v SchemaView,
     spot: Spot,
-    told: Told,
+    description: Option<SafeHtml>,
+    /// The id of the schema as it stands on the page; a row has none.
+    whole: Option<String>,
+    /// Whether there is room for all of it.
+    fits: bool,
+}
+
+/// The way from a schema as one thing to its parts, and back.
+#[derive(Debug)]
+struct Switch {
+    href: String,
+    /// What a script puts the answer in the place of.
+    target: String,
+    label: &'static str,
 }
 
 impl HtmlSafe for LinesHtml<'_> {}
 
-impl LinesHtml<'_> {
-    fn description(&self) -> Option<SafeHtml> {
-        let text = self
-            .view
-            .description
-            .as_deref()
-            .filter(|_| self.told == Told::All)?;
-        Some(SafeHtml::below(text, HEADING))
+impl<'v> LinesHtml<'v> {
+    fn new(view: &'v SchemaView, spot: &Spot, told: Told, whole: Option<String>) -> Self {
+        let fits = spot.room.take(room::lines(view));
+        let text = view.description.as_deref().filter(|_| fits && told == Told::All);
+        Self {
+            view,
+            description: text.map(|text| spot.room.prose(text, HEADING)),
+            spot: spot.clone(),
+            whole,
+            fits,
+        }
+    }
+
+    /// Where the schema stands for itself.
+    fn own(&self) -> String {
+        format!("{}/schema?ptr={}", self.spot.home, encoded(&self.view.pointer))
     }
 
     fn href(&self, link: &SchemaLink) -> String {
-        let mut href = format!("{}/schema?ptr={}", self.spot.home, encoded(&link.pointer));
-        for place in &self.spot.trail {
+        self.address(&link.pointer, &self.spot.trail)
+    }
+
+    fn switch(&self) -> Option<Switch> {
+        self.view.composition.as_ref()?;
+        let trail = self.spot.trail.as_slice();
+        let (trail, target, end) = match &self.whole {
+            // The schema itself is the last on its trail, and is put there again.
+            Some(id) => (
+                trail.split_last().map_or(trail, |(_, above)| above),
+                format!("#{id}"),
+                "&box=1",
+            ),
+            None => (trail, "this".to_owned(), ""),
+        };
+        let (label, form) = if self.view.is_apart() {
+            ("Show merged", "")
+        } else {
+            ("Show composition", "&as=parts")
+        };
+        Some(Switch {
+            href: [&self.address(&self.view.pointer, trail), form, end].concat(),
+            target,
+            label,
+        })
+    }
+
+    fn address(&self, pointer: &str, trail: &[String]) -> String {
+        let mut href = format!("{}/schema?ptr={}", self.spot.home, encoded(pointer));
+        for place in trail {
             // Writing to memory cannot fail.
             write!(href, "&in={}", encoded(place)).unwrap_or_default();
         }
@@ -232,7 +281,7 @@ impl<'v> RowHtml<'v> {
             origin: None,
             view: &parameter.view,
             description: Some(
-                description.map_or_else(SafeHtml::default, |text| SafeHtml::below(text, HEADING)),
+                description.map_or_else(SafeHtml::default, |text| spot.room.prose(text, HEADING)),
             ),
             writing: parameter.writing.as_deref(),
             spot: spot.clone(),
@@ -248,15 +297,12 @@ impl<'v> RowHtml<'v> {
     }
 
     fn lines(&self) -> LinesHtml<'v> {
-        LinesHtml {
-            view: self.view,
-            spot: self.spot.clone(),
-            told: if self.description.is_some() {
-                Told::NoDescription
-            } else {
-                Told::All
-            },
-        }
+        let told = if self.description.is_some() {
+            Told::NoDescription
+        } else {
+            Told::All
+        };
+        LinesHtml::new(self.view, &self.spot, told, None)
     }
 
     fn inside(&self) -> InsideHtml<'v> {

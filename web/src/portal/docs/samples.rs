@@ -7,6 +7,8 @@ use gatewright_openapi::docs::code::{Kind, Tokens};
 use gatewright_openapi::docs::operation::OperationDoc;
 use gatewright_openapi::docs::samples::{Call, Language};
 
+use super::room::Room;
+
 /// The cookie with the language in which samples are shown first.
 pub(super) const LANGUAGE: &str = "gw_samples";
 
@@ -78,6 +80,7 @@ pub(super) fn of(
     doc: &OperationDoc,
     base_url: &str,
     chosen: Option<&str>,
+    room: &Room,
 ) -> (Vec<Sample>, Vec<(String, String)>) {
     let call = Call::of(doc, base_url);
     let known = Language::ALL
@@ -96,7 +99,8 @@ pub(super) fn of(
         Sample {
             key: language.key(),
             label: language.label().to_owned(),
-            code: CodeHtml(given.map_or_else(|| call.sample(language), |given| Tokens::plain(&given.source))),
+            code: room
+                .code(given.map_or_else(|| call.sample(language), |given| Tokens::plain(&given.source))),
             chosen: language.key() == chosen,
         }
     });

@@ -2,16 +2,17 @@
 
 use askama::Template;
 use axum::extract::State;
-use gatewright_control::docs::{SchemaPage as Shown, User};
+use gatewright_control::docs::{SchemaPage as Shown, SchemaWanted, User};
 use gatewright_model::id::ApiId;
 use gatewright_model::reference::{Ref, VersionRef};
-use gatewright_openapi::docs::schema::{Direction, SchemaView};
+use gatewright_openapi::docs::schema::{Direction, Form, SchemaView};
 use gatewright_openapi::docs::split::SchemaLine;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::path::At;
 use gatewright_webkit::problem::Problem;
 
 use super::frame::{self, Frame, Tab, encoded};
+use super::room::Room;
 use super::rows::{SchemaHtml, Spot};
 use super::samples::CodeHtml;
 use super::{SchemaPart, twin};
@@ -74,8 +75,8 @@ pub(super) async fn list(
         .docs()
         .schemas(&visit.reader(), &api, &version, &query, skip)
         .await?;
-    Page::html(&SchemasPage {
-        shell: frame::shell(&visit, &found.place, "Schemas", "Schemas"),
+    let page = Page::html(&SchemasPage {
+        shell: frame::shell(&visit, &found.place, "Schemas", "/schemas.md"),
         frame: Frame::new(&visit, &found.place, Tab::Schemas, "/schemas"),
         first: (skip > 0).then(|| listing.without("skip")),
         next: found.next.map(|skip| listing.with("skip", skip)),
@@ -83,7 +84,30 @@ pub(super) async fn list(
         total: found.total,
         matching: found.matching,
         lines: found.lines,
-    })
+    });
+    Ok(page?.revalidated(&visit))
+}
+
+pub(super) async fn list_twin(
+    _: Public,
+    visit: Visit,
+    State(app): State<App>,
+    At((api, version)): At<(Ref<ApiId>, VersionRef)>,
+) -> Result<Page, Problem> {
+    let listing = Listing::of(&visit);
+    let skip = listing.text("skip").parse().unwrap_or(0);
+    let found = app
+        .control
+        .docs()
+        .schemas(&visit.reader(), &api, &version, listing.text("q"), skip)
+        .await?;
+    let home = twin::home(&visit, &found.place);
+    let next = found.next.map(|skip| listing.with("skip", skip));
+    let next = next.map(|path| [&app.control.urls().portal, path.as_str()].concat());
+    Ok(twin::answer(
+        &visit,
+        twin::schemas(&found, &home, next.as_deref()),
+    ))
 }
 
 pub(super) async fn named(
@@ -104,45 +128,54 @@ pub(super) async fn named(
         (found, _) => (found?, false),
     };
     if as_text {
-        return Ok(twin::answer(twin::schema(&found)));
+        return Ok(twin_of(&visit, &found));
     }
     let below = format!("/schemas/{}", encoded(&name));
-    Page::html(&page(&visit, found, Direction::Both, &below))
+    let twin = [&below, ".md"].concat();
+    Ok(Page::html(&page(&visit, found, Direction::Both, [&below, &twin]))?.revalidated(&visit))
 }
 
 pub(super) async fn at(
     _: Public,
     visit: Visit,
     State(app): State<App>,
-    At((api, version)): At<(Ref<ApiId>, VersionRef)>,
+    At(version): At<(Ref<ApiId>, VersionRef)>,
 ) -> Result<Page, Problem> {
     let wanted = Wanted::read(visit.query());
-    let ancestors = if visit.is_fragment() {
-        wanted.ancestors.as_slice()
-    } else {
-        &[]
-    };
-    let found = app
-        .control
-        .docs()
-        .schema_at(
-            &visit.reader(),
-            &api,
-            &version,
-            &wanted.ptr,
-            ancestors,
-            wanted.direction,
-        )
-        .await?;
-    if visit.is_fragment() {
-        let frame = Frame::new(&visit, &found.place, Tab::Schemas, "/schemas");
-        return Page::html(&SchemaFragment {
-            title: title(&found.view),
-            spot: Spot::new(&frame.home, wanted.zone, wanted.direction).below(&wanted.ancestors),
-            view: found.view,
-        });
+    let found = wanted.find(&visit, &app, version).await?;
+    if !visit.is_fragment() {
+        let twin = format!("/schema.md?{}", wanted.query());
+        let page = page(&visit, found, wanted.direction, ["/schemas", &twin]);
+        return Ok(Page::html(&page)?.revalidated(&visit));
     }
-    Page::html(&page(&visit, found, wanted.direction, "/schemas"))
+    let frame = Frame::new(&visit, &found.place, Tab::Schemas, "/schemas");
+    let room = Room::of_schema(&found.view);
+    let spot = Spot::new(&frame.home, wanted.zone, wanted.direction, &room).below(&wanted.ancestors);
+    let part = if wanted.whole {
+        Page::html(&SchemaHtml::new(&found.view, &spot))
+    } else {
+        Page::html(&SchemaFragment {
+            title: title(&found.view),
+            // What is opened inside of a row may have the names of rows beside it.
+            spot: spot.deeper(),
+            view: found.view,
+        })
+    };
+    Ok(part?.revalidated(&visit))
+}
+
+pub(super) async fn at_twin(
+    _: Public,
+    visit: Visit,
+    State(app): State<App>,
+    At(version): At<(Ref<ApiId>, VersionRef)>,
+) -> Result<Page, Problem> {
+    let found = Wanted::read(visit.query()).find(&visit, &app, version).await?;
+    Ok(twin_of(&visit, &found))
+}
+
+fn twin_of(visit: &Visit, found: &Shown) -> Page {
+    twin::answer(visit, twin::schema(found, &twin::home(visit, &found.place)))
 }
 
 /// What the address of a schema asks for.
@@ -150,7 +183,10 @@ struct Wanted {
     ptr: String,
     ancestors: Vec<String>,
     direction: Direction,
+    form: Form,
     zone: String,
+    /// It takes the place of the schema on the page, not that of a link to it.
+    whole: bool,
 }
 
 impl Wanted {
@@ -159,7 +195,9 @@ impl Wanted {
             ptr: String::new(),
             ancestors: Vec::new(),
             direction: Direction::Both,
+            form: Form::Merged,
             zone: "s".to_owned(),
+            whole: false,
         };
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
@@ -167,6 +205,8 @@ impl Wanted {
                 "in" if wanted.ancestors.len() < LONGEST_WAY => wanted.ancestors.push(value.into_owned()),
                 "dir" if value == "request" => wanted.direction = Direction::Request,
                 "dir" if value == "response" => wanted.direction = Direction::Response,
+                "as" if value == "parts" => wanted.form = Form::Apart,
+                "box" => wanted.whole = true,
                 "zone" => {
                     wanted.zone = value
                         .chars()
@@ -179,6 +219,38 @@ impl Wanted {
         }
         wanted
     }
+
+    async fn find(
+        &self,
+        visit: &Visit,
+        app: &App,
+        (api, version): (Ref<ApiId>, VersionRef),
+    ) -> Result<Shown, Problem> {
+        let wanted = SchemaWanted {
+            ptr: &self.ptr,
+            // On a page of its own nothing stands above.
+            ancestors: if visit.is_fragment() { &self.ancestors } else { &[] },
+            direction: self.direction,
+            form: self.form,
+        };
+        let docs = app.control.docs();
+        Ok(docs.schema_at(&visit.reader(), &api, &version, &wanted).await?)
+    }
+
+    /// What of the address says which schema is shown, and how.
+    fn query(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("ptr", &self.ptr);
+        match self.direction {
+            Direction::Request => query.append_pair("dir", "request"),
+            Direction::Response => query.append_pair("dir", "response"),
+            Direction::Both => &mut query,
+        };
+        if self.form == Form::Apart {
+            query.append_pair("as", "parts");
+        }
+        query.finish()
+    }
 }
 
 fn title(view: &SchemaView) -> String {
@@ -189,10 +261,11 @@ fn title(view: &SchemaView) -> String {
     })
 }
 
-fn page(visit: &Visit, found: Shown, direction: Direction, below: &str) -> SchemaPage {
+/// The page stands at the first address below that of the version, its twin at the second.
+fn page(visit: &Visit, found: Shown, direction: Direction, [below, twin]: [&str; 2]) -> SchemaPage {
     let title = title(&found.view);
     SchemaPage {
-        shell: frame::shell(visit, &found.place, &title, &title),
+        shell: frame::shell(visit, &found.place, &title, twin),
         frame: Frame::new(visit, &found.place, Tab::Schemas, below),
         title,
         exact: found.exact,
@@ -206,7 +279,11 @@ fn page(visit: &Visit, found: Shown, direction: Direction, below: &str) -> Schem
 
 impl SchemaPage {
     fn schema(&self) -> SchemaHtml<'_> {
-        SchemaHtml::new(&self.view, &Spot::new(&self.frame.home, "s", self.direction))
+        let room = Room::of_schema(&self.view);
+        SchemaHtml::new(
+            &self.view,
+            &Spot::new(&self.frame.home, "s", self.direction, &room),
+        )
     }
 }
 

@@ -14,14 +14,48 @@ use crate::pointer;
 /// Samples by the publisher that are shown.
 const SAMPLES: usize = 16;
 /// Callbacks that are shown.
-const CALLBACKS: usize = 20;
+const CALLBACKS: usize = 12;
+/// Answers to a callback that are named.
+const ANSWERS: usize = 4;
+/// Parameters and headers of answers that are shown; no description of use has half as many.
+const FIELDS: usize = 60;
+/// Bodies that are shown, each in one media type.
+const BODIES: usize = 24;
+/// Ways on to other operations that are shown.
+const LINKS: usize = 12;
 
 /// What builders of one page share.
 #[derive(Clone, Copy)]
 pub(super) struct Page<'s, 'p> {
     pub(super) source: &'s Source<'p>,
-    /// Rows that the page may still have.
-    pub(super) rows: &'s Cell<usize>,
+    pub(super) left: &'s Left,
+}
+
+/// What a page may still have, so that it stays one that can be read (`portal-ux.md` 5.1).
+pub(super) struct Left {
+    /// Rows of schemas.
+    pub(super) rows: Cell<usize>,
+    /// Parameters and headers.
+    pub(super) fields: Cell<usize>,
+    /// Bodies in one media type.
+    pub(super) bodies: Cell<usize>,
+    /// Ways on to other operations.
+    pub(super) links: Cell<usize>,
+    /// How much of all these was left out.
+    pub(super) out: Cell<usize>,
+}
+
+impl Left {
+    /// Takes one of what is left, or counts it as left out.
+    pub(super) fn take(&self, of: &Cell<usize>) -> bool {
+        let left = of.get();
+        if left == 0 {
+            self.out.set(self.out.get() + 1);
+            return false;
+        }
+        of.set(left - 1);
+        true
+    }
 }
 
 /// Builds the view of the operation at a pointer; `None` when it is not there,
@@ -39,8 +73,14 @@ pub fn build(
         return None;
     };
     let members = at.value.as_object()?;
-    let rows = crate::docs::schema::rows_of_a_page();
-    let page = Page { source, rows: &rows };
+    let left = Left {
+        rows: crate::docs::schema::rows_of_a_page(),
+        fields: Cell::new(FIELDS),
+        bodies: Cell::new(BODIES),
+        links: Cell::new(LINKS),
+        out: Cell::new(0),
+    };
+    let page = Page { source, left: &left };
     let (sent, answered) = if inbound {
         (Direction::Request, Direction::Response)
     } else {
@@ -60,6 +100,7 @@ pub fn build(
         responses: page.responses(place, members.get("responses"), answered),
         callbacks: page.callbacks(place, members.get("callbacks")),
         samples: samples(members),
+        left_out: left.out.get(),
     })
 }
 
@@ -123,6 +164,7 @@ impl<'p> Page<'_, 'p> {
             responses: responses
                 .into_iter()
                 .flatten()
+                .take(ANSWERS)
                 .map(|(status, response)| (status.clone(), head::text(response.get("description"))))
                 .collect(),
         }

@@ -15,6 +15,12 @@ use crate::pointer;
 const EXAMPLES: usize = 6;
 /// Media types of one body that are shown.
 const CONTENTS: usize = 12;
+/// Answers of one operation that are shown.
+const RESPONSES: usize = 30;
+/// Values from an answer that a link names.
+const LINKED: usize = 4;
+/// Parts of a body whose encoding is named.
+const ENCODINGS: usize = 4;
 /// Characters of an example on a page. A longer one is cut inside.
 const LONG: usize = 4_000;
 
@@ -46,6 +52,10 @@ impl<'p> Page<'_, 'p> {
             let Some((own, members)) = self.object(&pointer::child(&parent, status), response) else {
                 continue;
             };
+            if responses.len() == RESPONSES {
+                self.left.out.set(self.left.out.get() + 1);
+                continue;
+            }
             responses.push(Response {
                 status: status.clone(),
                 title: title_of(status),
@@ -63,6 +73,7 @@ impl<'p> Page<'_, 'p> {
         let listed = value.and_then(Value::as_object).into_iter().flatten();
         let read = |(media_type, content): (&String, &'p Value)| {
             let (own, members) = self.object(&pointer::child(&parent, media_type), content)?;
+            self.left.take(&self.left.bodies).then_some(())?;
             Some(self.content(media_type, &own, members, direction))
         };
         listed.take(CONTENTS).filter_map(read).collect()
@@ -77,7 +88,7 @@ impl<'p> Page<'_, 'p> {
     ) -> Content {
         let own = pointer::child(place, "schema");
         let schema = members.get("schema");
-        let builder = Builder::new(self.source, direction, self.rows);
+        let builder = Builder::new(self.source, direction, &self.left.rows);
         let mut examples = example_list(self, place, members);
         if examples.is_empty() && has_values(media_type) {
             let made = schema.and_then(|schema| example::of(self.source, &own, schema, direction));
@@ -100,6 +111,7 @@ impl<'p> Page<'_, 'p> {
         let listed = value.and_then(Value::as_object).into_iter().flatten();
         let read = |(name, link): (&String, &'p Value)| {
             let (_, members) = self.object(&pointer::child(&parent, name), link)?;
+            self.left.take(&self.left.links).then_some(())?;
             let parameters = members.get("parameters").and_then(Value::as_object);
             Some(Link {
                 name: name.clone(),
@@ -110,6 +122,7 @@ impl<'p> Page<'_, 'p> {
                 parameters: parameters
                     .into_iter()
                     .flatten()
+                    .take(LINKED)
                     .map(|(name, value)| (name.clone(), text_of(value)))
                     .collect(),
             })
@@ -204,7 +217,11 @@ fn has_values(media_type: &str) -> bool {
 }
 
 fn encodings(value: Option<&Value>) -> Vec<(String, String)> {
-    let listed = value.and_then(Value::as_object).into_iter().flatten();
+    let listed = value
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .take(ENCODINGS);
     let read = |(name, encoding): (&String, &Value)| {
         let how = head::text(encoding.get("contentType"));
         (!how.is_empty()).then(|| (name.clone(), how))

@@ -34,7 +34,7 @@ impl<'p> Page<'_, 'p> {
                 continue;
             };
             let special = at == Place::Header && NOT_PARAMETERS.contains(&name.to_ascii_lowercase().as_str());
-            if !name.is_empty() && !special {
+            if !name.is_empty() && !special && self.left.take(&self.left.fields) {
                 all.push(self.parameter(name, at, &own, members, direction));
             }
         }
@@ -59,6 +59,7 @@ impl<'p> Page<'_, 'p> {
         let listed = value.and_then(Value::as_object);
         let read = |(name, header): (&String, &'p Value)| {
             let (own, members) = self.object(&pointer::child(&parent, name), header)?;
+            self.left.take(&self.left.fields).then_some(())?;
             Some(self.parameter(name, Place::Header, &own, members, direction))
         };
         listed.into_iter().flatten().filter_map(read).collect()
@@ -73,7 +74,7 @@ impl<'p> Page<'_, 'p> {
         direction: Direction,
     ) -> Parameter {
         let described = described(place, members);
-        let builder = Builder::new(self.source, direction, self.rows);
+        let builder = Builder::new(self.source, direction, &self.left.rows);
         let view = match &described {
             Some((place, schema)) => builder.open(place, schema, &[]),
             None => SchemaView {

@@ -6,6 +6,11 @@ use super::{Proof, ProofPart};
 use crate::docs::head::{Head, Scheme};
 use crate::index::{self, SecurityKind, SecurityUse};
 
+/// Ways to be allowed that are named.
+const ALTERNATIVES: usize = 8;
+/// Scopes of one way that are named.
+const SCOPES: usize = 20;
+
 /// The ways to be allowed: the operation's own, else those of the document.
 /// An empty alternative means that nothing is needed, so nothing is asked for.
 pub(super) fn proofs(own: Option<&Value>, head: &Head) -> Vec<Proof> {
@@ -18,6 +23,7 @@ pub(super) fn proofs(own: Option<&Value>, head: &Head) -> Vec<Proof> {
     }
     requirement
         .iter()
+        .take(ALTERNATIVES)
         .map(|alternative| Proof {
             parts: alternative.iter().map(|part| proof_part(part, head)).collect(),
         })
@@ -32,7 +38,7 @@ fn proof_part(part: &SecurityUse, head: &Head) -> ProofPart {
     ProofPart {
         scheme: part.scheme.clone(),
         words: scheme.map_or_else(|| "a proof that is not described".to_owned(), Scheme::words),
-        scopes: part.scopes.clone(),
+        scopes: part.scopes.iter().take(SCOPES).cloned().collect(),
     }
 }
 

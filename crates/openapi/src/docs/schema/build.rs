@@ -1,12 +1,14 @@
 //! Builds the view of a schema.
 
+mod apart;
+
 use std::cell::Cell;
 
 use serde_json::{Map, Value};
 
 use super::layers::{Layer, Layers, is_null, only_variant};
 use super::words::{self, joined, name_of};
-use super::{Access, Choice, Choices, Row, RowKind, SchemaLink, SchemaView, notes, rules};
+use super::{Access, Choice, Choices, Combined, Row, RowKind, SchemaLink, SchemaView, notes, rules};
 use crate::docs::source::{Found, Source};
 use crate::pointer;
 
@@ -26,6 +28,16 @@ pub enum Direction {
     Response,
     /// Shown for itself.
     Both,
+}
+
+/// How a schema is shown that is put together by `allOf`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As the one thing that values have to be.
+    #[default]
+    Merged,
+    /// As its author wrote it: what it says itself, then each of its parts.
+    Apart,
 }
 
 /// Builds views of schemas for one page.
@@ -76,12 +88,27 @@ impl<'s, 'p> Builder<'s, 'p> {
 
     /// The schema at a pointer, as a page of its own.
     #[must_use]
-    pub fn at(&self, place: &str, ancestors: &[String]) -> Option<SchemaView> {
-        match self.source.at(place) {
-            Found::Here(at) if at.value.is_object() || at.value.is_boolean() => {
-                Some(self.open(place, at.value, ancestors))
+    pub fn at(&self, place: &str, ancestors: &[String], form: Form) -> Option<SchemaView> {
+        let Found::Here(at) = self.source.at(place) else {
+            return None;
+        };
+        if !at.value.is_object() && !at.value.is_boolean() {
+            return None;
+        }
+        let spot = Spot {
+            place,
+            value: at.value,
+            ancestors,
+            level: 0,
+        };
+        let left = self.rows.get();
+        let merged = self.opened(spot);
+        match (form, merged.composition.clone()) {
+            (Form::Apart, Some(place)) => {
+                self.rows.set(left);
+                self.apart(spot, merged, &place)
             }
-            _ => None,
+            _ => Some(merged),
         }
     }
 
@@ -102,6 +129,7 @@ impl<'s, 'p> Builder<'s, 'p> {
         let target = reference.and_then(|_| layers.list.get(1));
         view.target = target.map(|layer| layer.place.clone());
         view.composed_of = self.marked(&layers.composed_of, spot.ancestors);
+        view.composition = layers.composition();
         self.fill(&layers, inner, &mut view);
         view
     }
@@ -224,6 +252,7 @@ impl<'s, 'p> Builder<'s, 'p> {
         let layers = Layers::closed(spot.place, spot.value);
         let mut view = self.named(&layers, spot.place);
         view.composed_of = self.marked(&layers.composed_of, spot.ancestors);
+        view.composition = layers.composition();
         if spot.level < LEVELS {
             let spot = Spot {
                 level: spot.level + 1,
@@ -306,7 +335,7 @@ impl<'s, 'p> Builder<'s, 'p> {
         if only_variant(layer.members).is_some() {
             return;
         }
-        for (keyword, label) in [("oneOf", "One of"), ("anyOf", "Any of")] {
+        for (keyword, how) in [("oneOf", Combined::One), ("anyOf", Combined::Any)] {
             let Some(Value::Array(variants)) = layer.members.get(keyword) else {
                 continue;
             };
@@ -316,7 +345,7 @@ impl<'s, 'p> Builder<'s, 'p> {
             let parent = pointer::child(&layer.place, keyword);
             let decided = layer.members.get("discriminator");
             let mut choices = Choices {
-                label,
+                how,
                 decided_by: decided
                     .and_then(|decided| decided.get("propertyName"))
                     .and_then(Value::as_str)
@@ -355,7 +384,7 @@ impl<'s, 'p> Builder<'s, 'p> {
             (_, Some(reference)) => name_of(reference),
             (Some(title), None) => title.clone(),
             (None, None) if view.types != "any value" => view.types.clone(),
-            (None, None) => format!("Option {}", index + 1),
+            (None, None) => format!("Shape {}", index + 1),
         };
         Choice {
             title,
@@ -401,6 +430,7 @@ fn adopt(view: &mut SchemaView, inner: SchemaView) {
     view.choices.extend(inner.choices);
     view.links.extend(inner.links);
     view.composed_of.extend(inner.composed_of);
+    view.composition = view.composition.take().or(inner.composition);
     view.left_out += inner.left_out;
     if view.name.is_none() {
         view.name = inner.name;

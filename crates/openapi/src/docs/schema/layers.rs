@@ -54,6 +54,34 @@ impl<'p> Layers<'p> {
         layers
     }
 
+    /// What a schema says itself, apart from all it is put together from.
+    pub(super) fn own(place: &str, value: &'p Value) -> Option<Self> {
+        let members = value.as_object()?;
+        let layer = Layer {
+            origin: None,
+            place: place.to_owned(),
+            members,
+        };
+        Some(Self {
+            list: vec![layer],
+            places: vec![place.to_owned()],
+            nullable: members.get("nullable") == Some(&Value::Bool(true)),
+            ..Self::default()
+        })
+    }
+
+    /// The outermost of the schemas here that has parts worth telling apart: an
+    /// `allOf` of several, or of one beside something else that has a shape.
+    pub(super) fn composition(&self) -> Option<String> {
+        let composed = |layer: &&Layer<'p>| {
+            let all = layer.members.get("allOf").and_then(Value::as_array);
+            let parts = all.map_or(0, Vec::len);
+            let own = ["$ref", "properties", "items", "oneOf", "anyOf"];
+            parts > 1 || (parts == 1 && own.iter().any(|keyword| layer.members.contains_key(*keyword)))
+        };
+        self.list.iter().find(composed).map(|layer| layer.place.clone())
+    }
+
     fn add(&mut self, source: Option<&Source<'p>>, place: &str, value: &'p Value, origin: Option<&str>) {
         let members = match value {
             Value::Bool(false) => {

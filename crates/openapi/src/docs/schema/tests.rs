@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Access, Builder, Direction, RowKind, SchemaView};
+use super::{Access, Builder, Combined, Direction, Form, RowKind, SchemaView};
 use crate::docs::split::Part;
 use crate::docs::testing::built;
 
@@ -8,6 +8,10 @@ const ROOT: &str = "/components/schemas/Root";
 
 /// The view of a schema among others, all of which can be loaded.
 fn view(schema: &Value, others: &Value, direction: Direction) -> SchemaView {
+    shown(schema, others, direction, Form::Merged)
+}
+
+fn shown(schema: &Value, others: &Value, direction: Direction, form: Form) -> SchemaView {
     let mut parts = vec![Part {
         pointer: ROOT.to_owned(),
         body: serde_json::to_vec(schema).unwrap(),
@@ -20,7 +24,7 @@ fn view(schema: &Value, others: &Value, direction: Direction) -> SchemaView {
     }
     let (view, _) = built(&parts, |source| {
         let rows = super::rows_of_a_page();
-        Builder::new(source, direction, &rows).at(ROOT, &[])
+        Builder::new(source, direction, &rows).at(ROOT, &[], form)
     });
     view.unwrap()
 }
@@ -226,6 +230,69 @@ fn parts_are_merged_and_say_where_they_come_from() {
 }
 
 #[test]
+fn parts_stand_apart_when_asked_for() {
+    let schema = json!({
+        "allOf": [
+            {"$ref": "#/components/schemas/Base"},
+            {"title": "Names", "required": ["name"], "properties": {"name": {"type": "string"}, "id": {"minimum": 9}}},
+        ],
+        "description": "Own words", "properties": {"own": {"type": "boolean"}},
+    });
+    let others = json!({
+        "Base": {"allOf": [{"$ref": "#/components/schemas/Old"}, {"properties": {"id": {"type": "integer"}}}]},
+        "Old": {"properties": {"age": {"type": "integer"}, "again": {"$ref": "#/components/schemas/Root"}}},
+    });
+    let merged = view(&schema, &others, Direction::Both);
+    assert_eq!(names(&merged), ["age", "again", "id", "name", "own"]);
+    assert_eq!(merged.composition.as_deref(), Some(ROOT));
+    assert!(!merged.is_apart());
+
+    let apart = shown(&schema, &others, Direction::Both, Form::Apart);
+    assert!(apart.is_apart());
+    assert_eq!(apart.composition.as_deref(), Some(ROOT));
+    assert_eq!(
+        (names(&apart), apart.description.as_deref()),
+        (vec!["own"], Some("Own words"))
+    );
+    let parts = &apart.choices[0];
+    assert_eq!(parts.how, Combined::All);
+    let titles: Vec<&str> = parts.choices.iter().map(|part| part.title.as_str()).collect();
+    assert_eq!(titles, ["Base", "Names"]);
+    // A part is itself merged, and can be taken apart in its turn.
+    let base = &parts.choices[0].view;
+    assert_eq!(names(base), ["age", "again", "id"]);
+    assert_eq!(base.composition.as_deref(), Some("/components/schemas/Base"));
+    assert!(
+        base.rows[1].view.links[0].recursive,
+        "it leads back to what is taken apart"
+    );
+    assert_eq!(names(&parts.choices[1].view), ["name", "id"]);
+}
+
+#[test]
+fn what_has_no_parts_cannot_be_taken_apart() {
+    for schema in [
+        json!({"properties": {"a": {}}}),
+        json!({"allOf": [{"$ref": "#/components/schemas/Base"}], "description": "Only words of its own"}),
+        json!({"$ref": "#/components/schemas/Base"}),
+    ] {
+        let others = json!({"Base": {"properties": {"id": {}}}});
+        let merged = view(&schema, &others, Direction::Both);
+        assert_eq!(merged.composition, None, "{schema}");
+        assert_eq!(
+            shown(&schema, &others, Direction::Both, Form::Apart),
+            merged,
+            "{schema}"
+        );
+    }
+    // A list shows what its items are put together from.
+    let list = json!({"type": "array", "items": {"$ref": "#/components/schemas/Pair"}});
+    let others = json!({"Pair": {"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]}});
+    let merged = view(&list, &others, Direction::Both);
+    assert_eq!(merged.composition.as_deref(), Some("/components/schemas/Pair"));
+}
+
+#[test]
 fn circles_of_parts_end() {
     let schema = json!({"allOf": [{"$ref": "#/components/schemas/B"}], "properties": {"a": {}}});
     let others = json!({"B": {"allOf": [{"$ref": "#/components/schemas/Root"}], "properties": {"b": {}}}});
@@ -246,8 +313,8 @@ fn one_of_several_shapes_is_opened_with_its_title() {
     let view = view(&schema, &others, Direction::Both);
     let group = &view.choices[0];
     assert_eq!(
-        (group.label, group.decided_by.as_deref()),
-        ("One of", Some("kind"))
+        (group.how, group.decided_by.as_deref()),
+        (Combined::One, Some("kind"))
     );
     let titles: Vec<(&str, Option<&str>)> = group
         .choices
