@@ -240,6 +240,13 @@ impl Apis<'_> {
     }
 }
 
+/// What the audit says of an API before and after a change.
+fn told(api: &Api) -> serde_json::Value {
+    json!({
+        "name": api.name, "context_path": api.context_path, "visibility": api.visibility, "featured": api.featured,
+    })
+}
+
 pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new: NewApi) -> Result<Api> {
     let now = control.now();
     let team = team_for(tx, new.team.as_ref()).await?;
