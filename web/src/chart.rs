@@ -79,6 +79,7 @@ pub(crate) enum Unit {
 impl Unit {
     fn write(self, value: f64) -> String {
         match self {
+            _ if !value.is_finite() => "none".to_owned(),
             Self::Count if value.fract() == 0.0 => filters::grouped(&format!("{value:.0}")),
             Self::Count => format!("{value:.1}"),
             Self::Millis => filters::duration(value),
@@ -131,7 +132,8 @@ impl Chart {
         self
     }
 
-    /// A series with one value for each bucket; missing ones count as nothing.
+    /// A series with one value for each bucket. One that is no number is a gap
+    /// in a line; areas and bars count it, and missing ones, as nothing.
     #[must_use]
     pub(crate) fn series(mut self, name: impl Into<String>, tone: Tone, values: Vec<f64>) -> Self {
         self.series.push(Series {
@@ -187,19 +189,20 @@ impl Chart {
     /// With at most [`MAX_POINTS`] buckets and a value for each of them.
     fn merged(&self) -> Self {
         let size = self.times.len().div_ceil(MAX_POINTS).max(1);
+        let nothing = if self.kind == Kind::Line { f64::NAN } else { 0.0 };
         let fold = |values: &[f64]| {
-            let clean = values
-                .iter()
-                .map(|value| if value.is_finite() { value.max(0.0) } else { 0.0 });
-            if self.unit.adds_up() {
-                clean.sum()
+            let known = values.iter().filter(|value| value.is_finite());
+            let clean = known.map(|value| value.max(0.0));
+            let folded = if self.unit.adds_up() {
+                clean.reduce(|sum, value| sum + value)
             } else {
-                clean.fold(0.0, f64::max)
-            }
+                clean.reduce(f64::max)
+            };
+            folded.unwrap_or(nothing)
         };
         let series = self.series.iter().map(|series| {
             let mut values = series.values.clone();
-            values.resize(self.times.len(), 0.0);
+            values.resize(self.times.len(), nothing);
             Series {
                 values: values.chunks(size).map(fold).collect(),
                 ..series.clone()
@@ -330,15 +333,27 @@ impl Scale {
             .collect()
     }
 
+    /// A line through the values; it stops where there is none and goes on after.
     fn line(&self, values: &[f64]) -> String {
         // A single bucket is a line over the whole width, else it would be invisible.
-        if let [value] = values {
+        if let [value] = values
+            && value.is_finite()
+        {
             return format!("M0 {}H{WIDTH}", short(self.y(*value)));
         }
+        let known = |index: usize| values.get(index).is_some_and(|value| value.is_finite());
         let mut path = String::new();
-        for (index, value) in values.iter().enumerate() {
-            let letter = if index == 0 { 'M' } else { 'L' };
-            path.push_str(&point(letter, self.x(index), self.y(*value)));
+        for (index, value) in values.iter().enumerate().filter(|(index, _)| known(*index)) {
+            let begins = index == 0 || !known(index - 1);
+            path.push_str(&point(
+                if begins { 'M' } else { 'L' },
+                self.x(index),
+                self.y(*value),
+            ));
+            if begins && !known(index + 1) {
+                // The round ends of a line without length are a dot.
+                path.push_str("h0");
+            }
         }
         path
     }
@@ -583,6 +598,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_has_a_gap_where_there_is_no_value() {
+        let text = Chart::new("x", Kind::Line)
+            .times((0..5).map(at))
+            .series("a", Tone::Ok, vec![4.0, 2.0, f64::NAN, 4.0, 4.0])
+            .figure()
+            .to_string();
+        assert!(text.contains("d=\"M0 0L250 100M750 0L1000 0\""), "{text}");
+        assert!(text.contains("<td class=\"num\">none</td>"), "{text}");
+    }
+
+    #[test]
     fn odd_values_stay_within_the_picture() {
         let text = Chart::new("x", Kind::Line)
             .times([at(0), at(1)])
@@ -590,6 +616,7 @@ mod tests {
             .figure()
             .to_string();
         assert!(!text.contains("NaN") && !text.contains("inf"));
+        assert!(text.contains("d=\"M1000 75h0\""), "{text}");
         assert!(Spark::new(&[1.0], Tone::Accent).to_string().contains("H1000"));
     }
 }

@@ -46,13 +46,13 @@ impl Traffic {
         };
         let good = each(&|row| row.requests.saturating_sub(row.errors) as f64);
         let bad = each(&|row| row.errors as f64);
-        let latency = |title: &str, read: &dyn Fn(&UsageRow) -> Option<f64>| {
-            (title.to_owned(), each(&|row| read(row).unwrap_or(0.0)))
+        // No call took no time: a bucket without calls is a gap in the line, not a zero.
+        let latency = |read: &dyn Fn(&UsageRow) -> Option<f64>| -> Vec<f64> {
+            buckets
+                .iter()
+                .map(|bucket| known.get(bucket).and_then(|row| read(row)).unwrap_or(f64::NAN))
+                .collect()
         };
-        let (p50, p95) = (
-            latency("half of the calls", &|row| row.p50_ms),
-            latency("95 %", &|row| row.p95_ms),
-        );
         Self {
             requests: rows.iter().map(|row| row.requests).sum(),
             sample: rows.iter().map(|row| row.sample).sum(),
@@ -67,8 +67,8 @@ impl Traffic {
                 .partial_last(true),
             latency: Chart::new("Latency", Kind::Line)
                 .times(buckets.iter().copied())
-                .series(p50.0, Tone::Accent, p50.1)
-                .series(p95.0, Tone::Warn, p95.1)
+                .series("half of the calls", Tone::Accent, latency(&|row| row.p50_ms))
+                .series("95 %", Tone::Warn, latency(&|row| row.p95_ms))
                 .unit(Unit::Millis)
                 .partial_last(true),
         }
@@ -80,16 +80,21 @@ impl Traffic {
     }
 
     /// The share of calls that failed.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts of calls are far below 2^53, and a share is shown with one digit"
-    )]
     pub(crate) fn error_share(&self) -> f64 {
-        if self.requests == 0 {
-            0.0
-        } else {
-            self.errors as f64 / self.requests as f64
-        }
+        share(&self.errors, &self.requests)
+    }
+}
+
+/// The share that a part is of all; of nothing it is none.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of calls are far below 2^53, and a share is shown with one digit"
+)]
+pub(crate) fn share(part: &u64, all: &u64) -> f64 {
+    if *all == 0 {
+        0.0
+    } else {
+        *part as f64 / *all as f64
     }
 }
 
@@ -121,5 +126,11 @@ mod tests {
         assert_eq!(traffic.by_bucket.len(), range.buckets().len());
         assert!((traffic.error_share() - 0.4).abs() < 1e-9);
         assert!(!traffic.is_empty());
+        let latency = traffic.latency.figure().to_string();
+        assert!(
+            latency.contains("9.0 ms") && latency.contains("95 % none"),
+            "{latency}"
+        );
+        assert!(!latency.contains("<td class=\"num\">0 ms"), "{latency}");
     }
 }
