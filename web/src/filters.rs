@@ -42,6 +42,12 @@ pub(crate) fn clock(at: impl Moment, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(element(at.moment(), "%H:%M:%S UTC")))
 }
 
+/// A point in time to the second, where the order of events matters.
+#[askama::filter_fn]
+pub(crate) fn second(at: impl Moment, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(element(at.moment(), "%-d %b %Y, %H:%M:%S UTC")))
+}
+
 /// A day.
 #[askama::filter_fn]
 pub(crate) fn date(at: impl Moment, _: &dyn Values) -> Result<Safe<String>> {
@@ -59,6 +65,14 @@ fn element(at: Timestamp, format: &str) -> String {
 #[askama::filter_fn]
 pub(crate) fn count(number: impl Display, _: &dyn Values) -> Result<String> {
     Ok(grouped(&number.to_string()))
+}
+
+/// So many calls: 1 call, 12,345 calls.
+#[askama::filter_fn]
+pub(crate) fn calls(number: impl Display, _: &dyn Values) -> Result<String> {
+    let digits = number.to_string();
+    let noun = if digits == "1" { "call" } else { "calls" };
+    Ok([&grouped(&digits), " ", noun].concat())
 }
 
 /// Bytes with a unit: 1.2 MB.

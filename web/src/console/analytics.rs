@@ -6,6 +6,7 @@ use gatewright_control::Caller;
 use gatewright_control::names::{Names, Wanted};
 use gatewright_control::usage::{UsageGroup, UsageQuery, UsageRow};
 use gatewright_model::id::EntityId;
+use gatewright_model::state::Word as _;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::problem::Problem;
 use http::HeaderValue;
@@ -23,6 +24,16 @@ use crate::traffic::Traffic;
 use crate::visit::Visit;
 
 const PATH: &str = "/console/analytics";
+/// What the figures can be split by, and what a column of it is called.
+const SPLITS: [(UsageGroup, &str); 7] = [
+    (UsageGroup::Api, "API"),
+    (UsageGroup::Version, "Version"),
+    (UsageGroup::Operation, "Operation"),
+    (UsageGroup::Plan, "Plan"),
+    (UsageGroup::Application, "Application"),
+    (UsageGroup::Credential, "Key"),
+    (UsageGroup::Status, "Status"),
+];
 /// A table of groups ends here; the rest is in the CSV.
 const MOST_GROUPS: usize = 50;
 
@@ -49,6 +60,10 @@ struct Overview {
     ranges: [(&'static str, &'static str); 6],
     range: &'static str,
     by: &'static str,
+    splits: [(&'static str, &'static str); 7],
+    split: &'static str,
+    /// The split within a heading.
+    split_of: String,
     traffic: Traffic,
     groups: Vec<Group>,
     more: usize,
@@ -92,6 +107,10 @@ async fn overview(
     groups.sort_by_key(|group| std::cmp::Reverse(group.requests));
     let more = groups.len().saturating_sub(MOST_GROUPS);
     groups.truncate(MOST_GROUPS);
+    let split = SPLITS
+        .iter()
+        .find(|(group, _)| *group == by)
+        .map_or("Group", |(_, name)| name);
     let template = Overview {
         shell: visit
             .shell("Usage")
@@ -99,7 +118,13 @@ async fn overview(
             .last_crumb("Usage"),
         ranges: Range::choices(),
         range: range.span.as_str(),
-        by: gatewright_model::state::Word::as_str(by),
+        by: by.as_str(),
+        splits: SPLITS.map(|(group, name)| (group.as_str(), name)),
+        split,
+        split_of: match by {
+            UsageGroup::Api => split.to_owned(),
+            _ => split.to_lowercase(),
+        },
         traffic: Traffic::of(&range, &rows),
         groups,
         more,
@@ -123,7 +148,7 @@ async fn export(
     };
     let rows = app.control.usage().query(&caller, &query).await?;
     let names = names(&app, &caller, by, &rows).await?;
-    let by_word = gatewright_model::state::Word::as_str(by);
+    let by_word = by.as_str();
     let mut csv = Csv::new(&[
         "bucket",
         by_word,

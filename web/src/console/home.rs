@@ -284,7 +284,7 @@ mod tests {
         admin
             .get("/console")
             .await
-            .shows(&["Import an API", "Nothing needs you"]);
+            .shows(&["Import API", "Nothing needs you"]);
         portal.draft("shop").await;
         admin.get("/console").await.shows(&["Pets is a draft"]);
         portal

@@ -34,6 +34,7 @@ struct Calls {
 
 struct Row {
     view: ApiView,
+    team: String,
     calls: Calls,
 }
 
@@ -87,7 +88,9 @@ pub(super) async fn list(
     } else {
         HashMap::new()
     };
+    let teams = teams(&app, &caller).await;
     let row = |view: ApiView| Row {
+        team: name_of(&teams, view.team.as_str()),
         calls: calls.get(&view.api.id.to_string()).copied().unwrap_or_default(),
         view,
     };
@@ -98,12 +101,12 @@ pub(super) async fn list(
             .last_crumb("APIs"),
         order,
         states: states(),
-        teams: teams(&app, &caller).await,
         usage,
         may_import: visit.may(Permission::ApisWrite),
         first: list.is_continued().then(|| list.first()),
         next: list.next(page.next.as_ref()),
         rows: page.items.into_iter().map(row).collect(),
+        teams,
         list,
     };
     Page::html(&template)
@@ -139,6 +142,12 @@ async fn teams(app: &App, caller: &Caller) -> Vec<(String, String)> {
     std::iter::once((String::new(), "Any team".to_owned()))
         .chain(team_choices(app, caller).await)
         .collect()
+}
+
+/// The name of a team; of one that the visitor does not know, what stands in addresses.
+pub(super) fn name_of(teams: &[(String, String)], slug: &str) -> String {
+    let known = teams.iter().find(|(known, _)| known == slug);
+    known.map_or_else(|| slug.to_owned(), |(_, name)| name.clone())
 }
 
 /// The teams that the visitor knows, by slug and name.

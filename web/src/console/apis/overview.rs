@@ -6,7 +6,7 @@ use axum::extract::State;
 use gatewright_control::Caller;
 use gatewright_control::usage::UsageQuery;
 use gatewright_control::views::{PublishCheck, VersionView};
-use gatewright_model::api::VersionState;
+use gatewright_model::api::{VersionState, Visibility};
 use gatewright_model::id::ApiId;
 use gatewright_model::page::PageRequest;
 use gatewright_model::plan::{Plan, PlanState};
@@ -73,6 +73,8 @@ struct Figures {
 struct Overview {
     shell: Shell,
     frame: Frame,
+    team: String,
+    found_by: &'static str,
     focus: Option<Focus>,
     versions: Vec<VersionView>,
     figures: Option<Figures>,
@@ -103,8 +105,11 @@ pub(super) async fn overview(
         Some(view) => Some(focus(&app, &visit, &caller, &frame, view.clone(), &plans).await?),
         None => None,
     };
+    let teams = super::list::team_choices(&app, &caller).await;
     let template = Overview {
         shell: frame.shell(&visit, "Overview"),
+        team: super::list::name_of(&teams, frame.view.team.as_str()),
+        found_by: found_by(frame.view.api.visibility),
         figures: figures(&app, &caller, &frame).await,
         behind: behind(&app, &caller).await,
         focus,
@@ -112,6 +117,16 @@ pub(super) async fn overview(
         frame,
     };
     Page::html(&template)
+}
+
+/// Who finds the API, in words.
+const fn found_by(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Public => "everybody",
+        Visibility::Tenant => "everybody who is signed in",
+        Visibility::Teams => "the members of teams that were named",
+        Visibility::Private => "the owning team",
+    }
 }
 
 /// The version that asks for something: the newest one that is not over.

@@ -211,7 +211,7 @@ pub(super) const fn words(verb: VersionVerb) -> (&'static str, &'static str) {
         VersionVerb::Publish => ("Publish", "It can be called and subscribed to."),
         VersionVerb::Block => (
             "Block",
-            "Calls are answered 503 with your reason until you unblock it.",
+            "Calls are answered with 503 and your reason until you unblock it.",
         ),
         VersionVerb::Unblock => ("Unblock", "Calls are served again."),
         VersionVerb::Deprecate => (
@@ -224,7 +224,7 @@ pub(super) const fn words(verb: VersionVerb) -> (&'static str, &'static str) {
         ),
         VersionVerb::Retire => (
             "Retire",
-            "Ends it: calls are answered 410 and name the successor.",
+            "Ends it: calls are answered with 410 and the name of the successor.",
         ),
         VersionVerb::Unretire => ("Bring back", "It works again for a while, as deprecated."),
         VersionVerb::Archive => ("Archive", "Keeps only its history. This cannot be undone."),
