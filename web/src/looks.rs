@@ -30,7 +30,7 @@ fn look(word: &str) -> (&'static str, &'static str) {
         "draft" => ("muted", "pencil"),
         "in review" | "preview" => ("accent", "eye"),
         "published" | "active" | "approved" | "ok" | "allowed" | "in sync" | "done" | "verified"
-        | "success" => ("ok", "circle-check"),
+        | "success" | "serving" => ("ok", "circle-check"),
         "open" | "pending" | "waiting" | "requested" => ("accent", "inbox"),
         "scheduled" | "invited" => ("accent", "calendar"),
         "rotating" | "running" | "catching up" => ("accent", "refresh"),

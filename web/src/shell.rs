@@ -180,13 +180,6 @@ impl Shell {
         self
     }
 
-    /// Tells programs where the page is Markdown; the address is without the base.
-    #[must_use]
-    pub(crate) fn twin(mut self, href: &str) -> Self {
-        self.twin = Some([self.base.as_str(), href].concat());
-        self
-    }
-
     /// Shows in the search field what was searched for.
     #[must_use]
     pub(crate) fn searched(mut self, query: impl Into<String>) -> Self {

@@ -28,7 +28,7 @@ words! {
         CredentialsWrite = "credentials:write",
         /// See requests that wait for a decision.
         ApprovalsRead = "approvals:read",
-        /// Decide them.
+        /// Approve and reject requests.
         ApprovalsDecide = "approvals:decide",
         /// See usage figures.
         UsageRead = "usage:read",
@@ -42,7 +42,7 @@ words! {
         TeamsWrite = "teams:write",
         /// Invite people and give them roles.
         MembersWrite = "members:write",
-        /// Create and revoke the own management tokens.
+        /// Create and revoke their own management tokens.
         TokensWrite = "tokens:write",
         /// See the gateway nodes and whether they are in sync.
         NodesRead = "nodes:read",
@@ -50,7 +50,7 @@ words! {
         TenantRead = "tenant:read",
         /// Change the tenant's settings.
         TenantWrite = "tenant:write",
-        /// Create and change tenants: the platform admin's.
+        /// Create and change tenants, as the administrator of the platform.
         PlatformManage = "platform:manage",
     }
 }

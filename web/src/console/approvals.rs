@@ -362,10 +362,13 @@ impl Details {
         Row {
             id: approval.id,
             state: approval.state,
-            requester: approval
-                .requested_by
-                .and_then(|id| names.users.get(&id))
-                .map_or_else(|| "somebody who left".to_owned(), |(name, _)| name.to_string()),
+            requester: match approval.requested_by {
+                Some(id) => names
+                    .users
+                    .get(&id)
+                    .map_or_else(|| "somebody who left".to_owned(), |(name, _)| name.to_string()),
+                None => "Gatewright".to_owned(),
+            },
             application: subscription
                 .and_then(|subscription| names.applications.get(&subscription.application_id))
                 .map(|application| application.name.to_string()),

@@ -1,12 +1,14 @@
 //! Who did what: the audit trail, one event, and the examination of its chain.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::State;
 use gatewright_control::Caller;
 use gatewright_control::audit::{AuditFilter, AuditVerdict};
 use gatewright_control::names::{Names, Wanted};
-use gatewright_model::audit::AuditEvent;
-use gatewright_model::id::AuditEventId;
+use gatewright_model::audit::{AuditEvent, AuditSource};
+use gatewright_model::id::{AuditEventId, EntityId};
 use gatewright_model::page::PageRequest;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
@@ -59,6 +61,8 @@ struct One {
     shell: Shell,
     event: AuditEvent,
     actor: String,
+    door: &'static str,
+    thing: Option<String>,
     details: String,
     hash: String,
 }
@@ -134,6 +138,8 @@ async fn one(
             .crumb("Audit", PATH)
             .last_crumb(event.action.clone()),
         actor: actor(&names, &event),
+        door: door(&event.actor.source),
+        thing: thing(&names, &event),
         details: serde_json::to_string_pretty(&event.details).unwrap_or_default(),
         hash: hex::encode(event.hash),
         event,
@@ -183,11 +189,49 @@ async fn export(
 }
 
 async fn names(app: &App, caller: &Caller, events: &[AuditEvent]) -> Result<Names, Problem> {
+    fn ids<I: EntityId + std::str::FromStr>(events: &[AuditEvent]) -> Vec<I> {
+        let ids = events.iter().filter_map(|event| event.subject_id.parse().ok());
+        ids.collect()
+    }
+    let actors = events.iter().filter_map(|event| event.actor.user_id);
     let wanted = Wanted {
-        users: events.iter().filter_map(|event| event.actor.user_id).collect(),
-        ..Wanted::default()
+        apis: ids(events),
+        versions: ids(events),
+        plans: ids(events),
+        applications: ids(events),
+        credentials: ids(events),
+        teams: ids(events),
+        users: actors.chain(ids(events)).collect(),
     };
     Ok(app.control.names(caller, &wanted).await?)
+}
+
+/// What the thing is called. What is gone, or has no name, has its id alone.
+fn thing(names: &Names, event: &AuditEvent) -> Option<String> {
+    fn find<I: EntityId + std::str::FromStr + Eq + std::hash::Hash, T>(
+        names: &HashMap<I, T>,
+        event: &AuditEvent,
+        written: impl Fn(&T) -> String,
+    ) -> Option<String> {
+        names.get(&event.subject_id.parse().ok()?).map(written)
+    }
+    find(&names.apis, event, |api| api.name.to_string())
+        .or_else(|| find(&names.versions, event, ToString::to_string))
+        .or_else(|| find(&names.plans, event, |plan| plan.name.to_string()))
+        .or_else(|| find(&names.applications, event, |named| named.name.to_string()))
+        .or_else(|| find(&names.credentials, event, |prefix| format!("{prefix}…")))
+        .or_else(|| find(&names.teams, event, |team| team.name.to_string()))
+        .or_else(|| find(&names.users, event, |(name, _)| name.to_string()))
+}
+
+/// The door in words.
+const fn door(source: &AuditSource) -> &'static str {
+    match source {
+        AuditSource::Api => "management API",
+        AuditSource::Ui => "browser",
+        AuditSource::Cli => "command line",
+        AuditSource::System => "by itself",
+    }
 }
 
 /// Who did it, in words.
@@ -204,6 +248,10 @@ fn actor(names: &Names, event: &AuditEvent) -> String {
 impl List {
     fn actor(&self, event: &AuditEvent) -> String {
         actor(&self.names, event)
+    }
+
+    fn thing(&self, event: &AuditEvent) -> Option<String> {
+        thing(&self.names, event)
     }
 }
 
@@ -222,7 +270,7 @@ mod tests {
         auditor
             .get(PATH)
             .await
-            .shows(&["version.publish", "api.create", "Export"]);
+            .shows(&["version.publish", "api.create", "Export", "<bdi>Pets</bdi>"]);
         let filtered = auditor.get("/console/audit?action=version.publish").await;
         filtered.shows(&["version.publish"]);
         assert!(!filtered.text.contains("api.create"));

@@ -63,7 +63,10 @@ fn checks(view: &SystemView, secure: bool) -> Vec<Check> {
     vec![
         Check {
             title: "Store",
-            finding: format!("{} answers in {latency} ms", view.store),
+            finding: match latency {
+                0 => format!("{} answers in less than 1 ms", view.store),
+                latency => format!("{} answers in {latency} ms", view.store),
+            },
             fix: (latency > SLOW_MS).then_some("Put the store nearer, or give its machine more room."),
         },
         Check {
@@ -86,6 +89,8 @@ fn checks(view: &SystemView, secure: bool) -> Vec<Check> {
             title: "Sessions",
             finding: if secure {
                 "cookies travel by https alone".to_owned()
+            } else if is_loopback(&view.portal_url) {
+                "cookies travel by plain http, and never leave this machine".to_owned()
             } else {
                 "cookies travel by plain http".to_owned()
             },

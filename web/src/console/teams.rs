@@ -73,6 +73,15 @@ struct One {
     may_add: bool,
 }
 
+/// What a team does, in words.
+const fn kind(kind: &TeamKind) -> &'static str {
+    match kind {
+        TeamKind::Provider => "publishes APIs",
+        TeamKind::Consumer => "uses APIs",
+        TeamKind::Both => "publishes and uses APIs",
+    }
+}
+
 async fn list(caller: Authorized<TenantRead>, visit: Visit, State(app): State<App>) -> Result<Page, Problem> {
     let list = Listing::of(&visit);
     let page = app.control.teams().list(&caller, list.page(PER_PAGE)).await?;
