@@ -17,6 +17,7 @@ pub mod http;
 pub mod permissions;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod redis;
 pub mod server;
 pub mod smtp;
