@@ -9,7 +9,7 @@ use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
 use gatewright_model::tenancy::{DEFAULT_TEAM, Team};
-use gatewright_model::text::{ContextPath, Name, Slug};
+use gatewright_model::text::{ContextPath, Name, Slug, VersionLabel};
 use gatewright_store::{ApiFilter as StoredFilter, Tx};
 use serde_json::json;
 
@@ -240,13 +240,6 @@ impl Apis<'_> {
     }
 }
 
-/// What the audit says of an API before and after a change.
-fn told(api: &Api) -> serde_json::Value {
-    json!({
-        "name": api.name, "context_path": api.context_path, "visibility": api.visibility, "featured": api.featured,
-    })
-}
-
 pub(crate) async fn insert(control: &Control, tx: &mut Tx, caller: &Caller, new: NewApi) -> Result<Api> {
     let now = control.now();
     let team = team_for(tx, new.team.as_ref()).await?;
@@ -370,13 +363,37 @@ pub(crate) async fn find_team(tx: &mut Tx, team: &Ref<TeamId>) -> Result<Team> {
     found.ok_or(Error::missing("team"))
 }
 
+/// A path is taken when an API stands there, and when one of the two lies where
+/// a version of the other is called: an API at `/shop/v1` would take the calls of
+/// version `v1` of `/shop` (governance, section 4.3).
 async fn free_context(tx: &mut Tx, path: &ContextPath, own: Option<ApiId>) -> Result<()> {
-    match tx.apis().find_by_context(path).await? {
-        Some(other) if Some(other.id) != own => {
-            Err(Error::duplicate("context_path_taken", "context_path", other.id))
+    for (other, there) in tx.apis().beside(path).await? {
+        if Some(other) == own {
+            continue;
         }
-        _ => Ok(()),
+        let within = (Some(other), path.label_below(&there));
+        let around = (own, there.label_below(path));
+        let mut taken = there == *path;
+        for (api, label) in [within, around] {
+            if let (Some(api), Some(label)) = (api, label) {
+                taken |= tx.versions().find_by_label(api, &label).await?.is_some();
+            }
+        }
+        if taken {
+            return Err(Error::duplicate("context_path_taken", "context_path", other));
+        }
     }
+    Ok(())
+}
+
+/// Whether a version with this label would be called where another API stands.
+pub(crate) async fn free_label(tx: &mut Tx, api: &Api, label: &VersionLabel) -> Result<()> {
+    for (other, there) in tx.apis().beside(&api.context_path).await? {
+        if other != api.id && there.label_below(&api.context_path).as_ref() == Some(label) {
+            return Err(Error::duplicate("context_path_taken", "label", other));
+        }
+    }
+    Ok(())
 }
 
 async fn find(tx: &mut Tx, api: &Ref<ApiId>) -> Result<Api> {

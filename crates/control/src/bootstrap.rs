@@ -5,7 +5,9 @@ use gatewright_model::audit::AuditSource;
 use gatewright_model::id::UserId;
 use gatewright_model::permission::{Permission, Role};
 use gatewright_model::secret::SecretText;
-use gatewright_model::tenancy::{DEFAULT_TEAM, DEFAULT_TENANT, Membership, Tenant, TenantSettings, User, UserState};
+use gatewright_model::tenancy::{
+    DEFAULT_TEAM, DEFAULT_TENANT, Membership, Tenant, TenantSettings, User, UserState,
+};
 use gatewright_model::text::{Email, Name, Slug};
 use gatewright_model::time::Timestamp;
 use gatewright_store::{MetaKey, Scope, Tx};

@@ -18,6 +18,9 @@ pub struct Caller {
     pub user_id: Option<UserId>,
     /// The token that speaks for the person.
     pub token_id: Option<TokenId>,
+    /// Whether that token is for some of the person's rights only. It speaks for
+    /// the rights, not for the person: name, sessions and tokens are out of its reach.
+    pub narrowed: bool,
     /// Whether the person belongs to another tenant: a platform admin who acts here.
     pub visiting: bool,
     /// Whether the person runs the installation.
@@ -41,12 +44,19 @@ impl Caller {
             tenant_slug,
             user_id: None,
             token_id: None,
+            narrowed: false,
             visiting: false,
             platform_admin: true,
             rights,
             source,
             request_id: None,
         }
+    }
+
+    /// Whether the caller is this person, and not a token for some of its rights.
+    #[must_use]
+    pub fn is(&self, person: UserId) -> bool {
+        self.user_id == Some(person) && !self.narrowed
     }
 
     /// The person as a thing of this tenant may name it: who visits from another

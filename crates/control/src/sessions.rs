@@ -305,7 +305,7 @@ impl Sessions<'_> {
         let mut tx = self.0.begin(caller).await?;
         let missing = || Error::missing("session");
         let session = tx.sessions().find_by_id(id).await?.ok_or_else(missing)?;
-        let own = caller.user_id == Some(session.user_id);
+        let own = caller.is(session.user_id);
         if !own && !caller.rights.in_tenant(Permission::MembersWrite) {
             return Err(missing());
         }
@@ -377,6 +377,7 @@ async fn view(
             tenant_slug: tenant.slug.clone(),
             user_id: Some(user.id),
             token_id: None,
+            narrowed: false,
             visiting: false,
             platform_admin: user.platform_admin,
             rights,
@@ -414,7 +415,7 @@ async fn of_host(tx: &mut Tx, host: Option<&str>) -> Result<Option<Tenant>> {
 
 /// Somebody whose sessions the caller may see and end.
 async fn theirs(tx: &mut Tx, caller: &Caller, user: UserId) -> Result<User> {
-    if caller.user_id != Some(user) {
+    if !caller.is(user) {
         caller.require(Permission::MembersWrite)?;
     }
     tx.users().find(user).await?.ok_or(Error::missing("user"))

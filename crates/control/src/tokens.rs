@@ -110,6 +110,7 @@ impl Tokens<'_> {
             tenant_slug: target.slug,
             user_id: Some(user.id),
             token_id: Some(token.id),
+            narrowed: !token.scopes.is_empty(),
             visiting: user.tenant_id != target.id,
             platform_admin: user.platform_admin,
             rights,
@@ -233,7 +234,7 @@ pub(crate) async fn insert(
 
 async fn seen(tx: &mut Tx, caller: &Caller, id: TokenId) -> Result<ManagementToken> {
     let token = tx.tokens().find(id).await?.ok_or(Error::missing("token"))?;
-    let own = caller.user_id == Some(token.user_id);
+    let own = caller.is(token.user_id) || caller.token_id == Some(token.id);
     if own || caller.rights.in_tenant(Permission::MembersWrite) {
         Ok(token)
     } else {

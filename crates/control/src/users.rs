@@ -143,7 +143,7 @@ impl Users<'_> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let mut user = tx.users().find(id).await?.ok_or(Error::missing("user"))?;
-        let own_name = caller.user_id == Some(id) && patch.state.is_none();
+        let own_name = caller.is(id) && patch.state.is_none();
         if !own_name {
             caller.require(Permission::MembersWrite)?;
         }

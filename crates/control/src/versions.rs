@@ -13,7 +13,7 @@ use gatewright_openapi::slug::KnownSlugs;
 use gatewright_store::Tx;
 use serde_json::json;
 
-use crate::apis::{owned, visible};
+use crate::apis::{free_label, owned, visible};
 use crate::audit_entry::entry;
 use crate::caller::Caller;
 use crate::catalog::sight::{Sight, sight};
@@ -335,6 +335,7 @@ pub(crate) async fn insert(
     if let Some(existing) = tx.versions().find_by_label(api.id, &label).await? {
         return Err(Error::duplicate("label_taken", "label", existing.id));
     }
+    free_label(tx, api, &label).await?;
     let now = control.now();
     let version = ApiVersion {
         id: control.new_id(now),

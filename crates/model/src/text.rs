@@ -102,6 +102,21 @@ impl Slug {
 impl ContextPath {
     /// First path segments that the gateway keeps for itself.
     pub const RESERVED: [&'static str; 4] = ["ai", "mcp", "t", ".well-known"];
+
+    /// The path of its first segment alone.
+    #[must_use]
+    pub fn root(&self) -> Self {
+        let first = self.0.split('/').nth(1).unwrap_or_default();
+        Self(["/", first].concat().into())
+    }
+
+    /// The label that a version would need at another path for its calls to
+    /// come here: `/shop/v1/x` stands where `v1` of `/shop` is called.
+    #[must_use]
+    pub fn label_below(&self, other: &Self) -> Option<VersionLabel> {
+        let rest = self.0.strip_prefix(&*other.0)?.strip_prefix('/')?;
+        VersionLabel::parse(rest.split('/').next()?).ok()
+    }
 }
 
 fn is_slug_char(c: char) -> bool {
@@ -127,7 +142,8 @@ fn slug(text: &str) -> Result<&str, Invalid> {
 }
 
 fn reserved(text: &str) -> Invalid {
-    let rule = format!("must not be {text}: addresses use this word themselves; take another, for example {text}-1");
+    let rule =
+        format!("must not be {text}: addresses use this word themselves; take another, for example {text}-1");
     Invalid::new("reserved_word", rule)
 }
 
@@ -267,7 +283,12 @@ mod tests {
         for name in ["\u{202E}gpj.exe", "\u{200B}", "a\u{2066}b", "\u{3164} \u{FEFF}"] {
             assert_eq!(Name::parse(name).unwrap_err().code, "invisible_name", "{name:?}");
         }
-        for name in ["\u{1F468}\u{200D}\u{1F469}", "\u{645}\u{6CC}\u{200C}\u{62E}", "\u{5D0}\u{5D1}", "\u{2764}\u{FE0F}"] {
+        for name in [
+            "\u{1F468}\u{200D}\u{1F469}",
+            "\u{645}\u{6CC}\u{200C}\u{62E}",
+            "\u{5D0}\u{5D1}",
+            "\u{2764}\u{FE0F}",
+        ] {
             assert!(Name::parse(name).is_ok(), "{name:?}");
         }
     }
@@ -287,6 +308,21 @@ mod tests {
         ] {
             assert_eq!(Slug::parse(text).unwrap_err().code, "invalid_slug", "{text}");
         }
+    }
+
+    #[test]
+    fn a_path_may_stand_where_a_version_of_another_is_called() {
+        let path = |text: &str| ContextPath::parse(text).unwrap();
+        let label = |inner: &str, outer: &str| {
+            path(inner)
+                .label_below(&path(outer))
+                .map(|label| label.to_string())
+        };
+        assert_eq!(label("/shop/v1", "/shop").as_deref(), Some("v1"));
+        assert_eq!(label("/shop/v1/x", "/shop").as_deref(), Some("v1"));
+        assert_eq!(label("/shopping/v1", "/shop"), None);
+        assert_eq!(label("/shop", "/shop"), None);
+        assert_eq!(path("/eu/shop").root(), path("/eu"));
     }
 
     #[test]

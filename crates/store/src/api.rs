@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::audience;
 use crate::column::Column;
 use crate::error::StoreError;
-use crate::row::{Fault, Record, Row, contains, is, is_in, is_some, versioned};
+use crate::row::{Fault, Record, Row, begins, contains, is, is_in, is_some, versioned};
 use crate::tx::{Tx, repository};
 
 repository! {
@@ -127,13 +127,20 @@ impl Apis<'_> {
         single(self.0, found).await
     }
 
-    /// The tenant's API that stands at this path.
+    /// The tenant's APIs whose paths begin with the same segment, by id.
     ///
     /// # Errors
     /// As for every read.
-    pub async fn find_by_context(self, path: &ContextPath) -> Result<Option<Api>, StoreError> {
-        let found = self.0.one(is("context_path", path)).await?;
-        single(self.0, found).await
+    pub async fn beside(self, path: &ContextPath) -> Result<Vec<(ApiId, ContextPath)>, StoreError> {
+        let root = path.root();
+        let mut select = self.0.select::<Api>();
+        select.cond_where(
+            Condition::any()
+                .add(is("context_path", &root))
+                .add(begins("context_path", &format!("{root}/"))),
+        );
+        let found = self.0.all::<Api>(&select).await?;
+        Ok(found.into_iter().map(|api| (api.id, api.context_path)).collect())
     }
 
     /// The same as [`Apis::find`], kept from others' changes until the

@@ -141,7 +141,7 @@ scalars! {
 }
 
 /// Postgres has no NUL in texts; both databases keep the replacement character instead.
-fn clean_text(text: &str) -> String {
+pub(crate) fn clean_text(text: &str) -> String {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}")
     } else {

@@ -220,14 +220,14 @@ fn is_refusal(code: &str, message: &str) -> bool {
     matches!(code, "42501" | "P0001" | "1811") || message.contains("append-only")
 }
 
-/// Postgres classes 08 (connection), 53 (resources), 57 (operator), 40 (serialisation, deadlock), 55P03 (lock);
+/// Postgres classes 28 (who signs in), 3D (the database's name), 08 (connection), 53 (resources), 57 (operator), 40 (serialisation, deadlock), 55P03 (lock);
 /// SQLite BUSY, LOCKED, IOERR, FULL and CANTOPEN with their extended codes (low byte).
 fn is_passing(code: &str) -> bool {
     if let (Ok(number), true) = (code.parse::<u32>(), code.len() < 5) {
         return matches!(number & 0xff, 5 | 6 | 10 | 13 | 14);
     }
     code == "55P03"
-        || ["08", "53", "57", "40"]
+        || ["08", "53", "57", "40", "28", "3D"]
             .iter()
             .any(|class| code.starts_with(class))
 }

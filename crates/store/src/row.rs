@@ -7,7 +7,7 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Decode, Row as _, Type};
 use uuid::Uuid;
 
-use crate::column::Column;
+use crate::column::{Column, clean_text};
 use crate::error::StoreError;
 
 /// A value that both drivers decode.
@@ -108,10 +108,13 @@ pub(crate) fn is_in<T: Column>(column: &'static str, values: &[T]) -> Expr {
     Expr::col(column).is_in(values.iter().map(Column::value))
 }
 
-/// The column holds the text somewhere, in any case. `%` and `_` stand for themselves.
-pub(crate) fn contains(column: &'static str, text: &str) -> Expr {
-    let escaped: String = text
-        .to_lowercase()
+/// The column begins with the text. `%` and `_` stand for themselves.
+pub(crate) fn begins(column: &'static str, text: &str) -> Expr {
+    Expr::col(column).like(LikeExpr::new(format!("{}%", escaped(text))).escape('\\'))
+}
+
+fn escaped(text: &str) -> String {
+    clean_text(text)
         .chars()
         .flat_map(|c| {
             matches!(c, '%' | '_' | '\\')
@@ -119,8 +122,12 @@ pub(crate) fn contains(column: &'static str, text: &str) -> Expr {
                 .into_iter()
                 .chain([c])
         })
-        .collect();
-    let pattern = LikeExpr::new(format!("%{escaped}%")).escape('\\');
+        .collect()
+}
+
+/// The column holds the text somewhere, in any case. `%` and `_` stand for themselves.
+pub(crate) fn contains(column: &'static str, text: &str) -> Expr {
+    let pattern = LikeExpr::new(format!("%{}%", escaped(&text.to_lowercase()))).escape('\\');
     Expr::expr(Func::lower(Expr::col(column))).like(pattern)
 }
 

@@ -193,9 +193,7 @@ async fn show(
         .crumb("Console", "/console")
         .crumb("Subscriptions", PATH)
         .last_crumb(title);
-    let manages = caller
-        .rights
-        .anywhere(Permission::SubscriptionsManage);
+    let manages = caller.rights.anywhere(Permission::SubscriptionsManage);
     let state = subscription.state;
     let template = One {
         sees_calls: visit.may(Permission::CallsRead),

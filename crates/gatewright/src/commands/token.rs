@@ -22,10 +22,9 @@ pub(crate) async fn create(args: TokenCreateArgs, environment: &Environment) -> 
         .create_token_for(&args.tenant, &args.user, args.name, args.scope, args.expires_at)
         .await;
     let token = made.map_err(|error| match error {
-        gatewright_control::Error::NotFound { kind: "tenant" } => Failure::usage(format!(
-            "there is no tenant {}; fix: check --tenant",
-            args.tenant
-        )),
+        gatewright_control::Error::NotFound { kind: "tenant" } => {
+            Failure::usage(format!("there is no tenant {}; fix: check --tenant", args.tenant))
+        }
         gatewright_control::Error::NotFound { .. } => Failure::usage(format!(
             "nobody in tenant {} has the address {}; fix: check --user and --tenant",
             args.tenant, args.user

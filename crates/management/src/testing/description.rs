@@ -149,6 +149,48 @@ fn assert_described(value: &Value, schema: &Value, root: &Value, place: &str) {
     }
 }
 
+/// Addresses that the shop answers, and their templates.
+const ANSWERED: &[(&str, &str)] = &[
+    ("/apis", "/apis"),
+    ("/apis/shop/versions", "/apis/{api}/versions"),
+    ("/apis/shop/versions/v1", "/apis/{api}/versions/{version}"),
+    (
+        "/apis/shop/versions/v1/operations",
+        "/apis/{api}/versions/{version}/operations",
+    ),
+    (
+        "/apis/shop/versions/v1/revisions",
+        "/apis/{api}/versions/{version}/revisions",
+    ),
+    (
+        "/apis/shop/versions/v1/upstream",
+        "/apis/{api}/versions/{version}/upstream",
+    ),
+    (
+        "/apis/shop/versions/v1/publish-check",
+        "/apis/{api}/versions/{version}/publish-check",
+    ),
+    (
+        "/apis/shop/versions/v1/deprecation-impact",
+        "/apis/{api}/versions/{version}/deprecation-impact",
+    ),
+    ("/apis/shop/plans", "/apis/{api}/plans"),
+    ("/applications", "/applications"),
+    (
+        "/applications/app/credentials",
+        "/applications/{application}/credentials",
+    ),
+    ("/audit-events", "/audit-events"),
+    ("/audit-chain", "/audit-chain"),
+    ("/tenants", "/tenants"),
+    ("/teams", "/teams"),
+    ("/users", "/users"),
+    ("/members", "/members"),
+    ("/roles", "/roles"),
+    ("/tokens", "/tokens"),
+    ("/whoami", "/whoami"),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_answers_look_as_described() {
     let api = super::Fixture::new().await;
@@ -166,46 +208,7 @@ async fn real_answers_look_as_described() {
         .await
         .expect(http::StatusCode::CREATED);
     let root = description();
-    for (path, template) in [
-        ("/apis", "/apis"),
-        ("/apis/shop/versions", "/apis/{api}/versions"),
-        ("/apis/shop/versions/v1", "/apis/{api}/versions/{version}"),
-        (
-            "/apis/shop/versions/v1/operations",
-            "/apis/{api}/versions/{version}/operations",
-        ),
-        (
-            "/apis/shop/versions/v1/revisions",
-            "/apis/{api}/versions/{version}/revisions",
-        ),
-        (
-            "/apis/shop/versions/v1/upstream",
-            "/apis/{api}/versions/{version}/upstream",
-        ),
-        (
-            "/apis/shop/versions/v1/publish-check",
-            "/apis/{api}/versions/{version}/publish-check",
-        ),
-        (
-            "/apis/shop/versions/v1/deprecation-impact",
-            "/apis/{api}/versions/{version}/deprecation-impact",
-        ),
-        ("/apis/shop/plans", "/apis/{api}/plans"),
-        ("/applications", "/applications"),
-        (
-            "/applications/app/credentials",
-            "/applications/{application}/credentials",
-        ),
-        ("/audit-events", "/audit-events"),
-        ("/audit-chain", "/audit-chain"),
-        ("/tenants", "/tenants"),
-        ("/teams", "/teams"),
-        ("/users", "/users"),
-        ("/members", "/members"),
-        ("/roles", "/roles"),
-        ("/tokens", "/tokens"),
-        ("/whoami", "/whoami"),
-    ] {
+    for (path, template) in ANSWERED {
         let answer = api.get(path).await.expect(http::StatusCode::OK);
         assert_ne!(answer["items"], serde_json::json!([]), "{path} proves nothing");
         let operation = &root["paths"][format!("/api/v1{template}")]["get"];

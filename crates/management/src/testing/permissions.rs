@@ -30,7 +30,7 @@ async fn somebody(api: &Fixture, system: &Caller, kind: &'static str) -> Somebod
     let user = api.control.users().create(system, new).await.unwrap();
     if let Ok(role) = Role::parse(kind) {
         let membership = NewMembership {
-            user: email.clone(),
+            user: email.clone().into(),
             role,
             team: None,
         };

@@ -13,7 +13,7 @@ use crate::form::FormState;
 const SPARE: usize = 2;
 /// As many limits as a plan may hold.
 const MOST: usize = 16;
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "kind",
     "amount",
     "window",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 8] = [
     "reset",
     "zone",
     "partition",
+    "on_store_failure",
 ];
 
 /// The names of the fields of one row, and what it says.
@@ -36,6 +37,7 @@ pub(super) struct LimitRow {
     pub(super) reset: String,
     pub(super) zone: String,
     pub(super) partition: String,
+    pub(super) on_store_failure: String,
     /// What it means, when it can be read.
     pub(super) words: Option<String>,
     /// The windows to choose from, its own among them.
@@ -70,6 +72,7 @@ pub(super) fn filled(limits: &[Limit]) -> Vec<(String, String)> {
             ("reset", limit.reset.to_string()),
             ("zone", limit.zone.clone()),
             ("partition", limit.partition.to_string()),
+            ("on_store_failure", limit.on_store_failure.to_string()),
         ]
         .map(|(column, value)| (field(row, column), value))
     };
@@ -113,12 +116,6 @@ fn read_row(form: &FormState, row: usize) -> Result<NewLimit, FieldErrors> {
     let text = |column: &str| form.value(&field(row, column)).to_owned();
     let some = |column: &str| Some(text(column)).filter(|value| !value.is_empty());
     let mut errors = FieldErrors::default();
-    let whole = |value: &str| {
-        let digits = value.replace([',', '.', ' '], "");
-        digits
-            .parse::<u64>()
-            .map_err(|_| Invalid::new("invalid_number", "must be a whole number"))
-    };
     let amount = errors.take("/amount", whole(&text("amount")));
     let burst = some("burst").and_then(|value| errors.take("/burst", whole(&value)));
     let amount = errors.finish(amount)?;
@@ -132,9 +129,30 @@ fn read_row(form: &FormState, row: usize) -> Result<NewLimit, FieldErrors> {
         reset: some("reset").filter(|_| calendar),
         zone: some("zone").filter(|_| calendar),
         partition: some("partition"),
+        on_store_failure: some("on_store_failure"),
         kind,
         ..RawLimit::default()
     })
+}
+
+/// A whole number, its thousands set apart or not: `1000`, `1,000`, `1 000`.
+/// Anything else between digits would be guessed at: `1.5` is no 15.
+fn whole(text: &str) -> Result<u64, Invalid> {
+    let invalid = || Invalid::new("invalid_number", "must be a whole number, for example 1,000");
+    let text = text.trim();
+    let Some(separator) = text
+        .chars()
+        .find(|c| matches!(c, ',' | '.' | ' ' | '\u{A0}' | '\u{202F}'))
+    else {
+        return text.parse().map_err(|_| invalid());
+    };
+    let mut groups = text.split(separator);
+    let first = groups.next().unwrap_or("");
+    let in_groups = (1..=3).contains(&first.len()) && groups.all(|group| group.len() == 3);
+    if !in_groups {
+        return Err(invalid());
+    }
+    text.replace(separator, "").parse().map_err(|_| invalid())
 }
 
 fn count(form: &FormState) -> usize {
@@ -168,6 +186,7 @@ fn row_of(form: &FormState, row: usize) -> LimitRow {
         reset: field(row, "reset"),
         zone: field(row, "zone"),
         partition: field(row, "partition"),
+        on_store_failure: field(row, "on_store_failure"),
         words: read_row(form, row).ok().map(|limit| limit.in_words()),
         windows,
     }
@@ -176,6 +195,47 @@ fn row_of(form: &FormState, row: usize) -> LimitRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_never_guessed_at() {
+        for (text, number) in [
+            ("1000", 1_000),
+            ("1,000", 1_000),
+            ("1.000.000", 1_000_000),
+            ("12 500", 12_500),
+        ] {
+            assert_eq!(whole(text).unwrap(), number, "{text}");
+        }
+        for text in [
+            "1.5",
+            "0.5",
+            "1,00",
+            "1,0000",
+            "1,000.000",
+            ",100",
+            "1,",
+            "",
+            "+5 000",
+            "-1",
+        ] {
+            assert!(whole(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_happens_without_counters_is_kept() {
+        let fields = Fields::of(&[
+            ("limits.0.amount", "500"),
+            ("limits.0.kind", "quota"),
+            ("limits.0.window", "1d"),
+            ("limits.0.on_store_failure", "closed"),
+        ]);
+        let read = read(&mut compacted(&fields));
+        assert!(
+            format!("{read:?}").contains("on_store_failure: Closed"),
+            "{read:?}"
+        );
+    }
 
     #[test]
     fn empty_rows_are_no_limits_and_faults_stand_at_their_row() {
