@@ -1,18 +1,21 @@
-// A request is rejected with a reason, and another approved; with and without JavaScript.
+// A request is rejected with a reason, and another approved; with and without
+// JavaScript, on both stores.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, visitor } from './support/browser.mjs';
 import { ADMIN, start } from './support/server.mjs';
 import { signIn } from './support/session.mjs';
+import { STORES } from './support/stores.mjs';
 
 describe('approvals', () => {
   let browser;
   before(async () => (browser = await launch()));
   after(() => browser.close());
 
-  for (const js of [true, false]) {
-    test(`reject with a reason, ask again, approve, JavaScript ${js ? 'on' : 'off'}`, { timeout: 180_000 }, async () => {
-      const server = await start({ command: 'demo' });
+  const ways = STORES.flatMap((store) => [true, false].map((js) => [store, js]));
+  for (const [store, js] of ways) {
+    test(`reject with a reason, ask again, approve on ${store}, JavaScript ${js ? 'on' : 'off'}`, { timeout: 180_000 }, async () => {
+      const server = await start({ store, command: 'demo' });
       try {
         const { portal } = await server.ready;
         const { page, faults } = await visitor(browser, portal, { js });

@@ -1,8 +1,9 @@
-// From an empty database to a 200 on screen, with and without JavaScript.
+// From an empty database to a 200 on screen, with and without JavaScript, on both stores.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, visitor } from './support/browser.mjs';
 import { start } from './support/server.mjs';
+import { STORES } from './support/stores.mjs';
 
 const SCREENS = 5;
 const TYPED = 5;
@@ -13,9 +14,11 @@ describe('first run', () => {
   before(async () => (browser = await launch()));
   after(() => browser.close());
 
-  for (const js of [true, false]) {
-    test(`an administrator sees a 200, JavaScript ${js ? 'on' : 'off'}`, { timeout: 180_000 }, async () => {
-      const server = await start({ admin: false });
+  const ways = STORES.flatMap((store) => [true, false].map((js) => [store, js]));
+  for (const [store, js] of ways) {
+    const how = `${store}, JavaScript ${js ? 'on' : 'off'}`;
+    test(`an administrator sees a 200 on ${how}`, { timeout: 180_000 }, async () => {
+      const server = await start({ store, admin: false });
       try {
         const [, link] = await server.logged(/(http:\/\/[^\s"]+\/setup[^\s"]*)/);
         const { context, page, faults } = await visitor(browser, new URL(link).origin, { js });
@@ -51,7 +54,7 @@ describe('first run', () => {
         await page.getByRole('button', { name: /^Run/ }).first().click();
         clicks += 1;
         await page.locator('.try-answer').getByText('200').first().waitFor();
-        console.log(`FIGURE first run, JavaScript ${js ? 'on' : 'off'}: ${screens} screens, ${typed} fields typed, ${clicks} clicks, ${((Date.now() - since) / 1000).toFixed(1)} s`);
+        console.log(`FIGURE first run, ${how}: ${screens} screens, ${typed} fields typed, ${clicks} clicks, ${((Date.now() - since) / 1000).toFixed(1)} s`);
         assert.ok(screens <= SCREENS, `${screens} screens`);
         assert.ok(typed <= TYPED, `${typed} fields`);
         assert.ok(clicks <= CLICKS, `${clicks} clicks`);

@@ -1,8 +1,10 @@
-// The two main flows with keys alone: focus is always seen, and nothing traps it.
+// The two main flows with keys alone: focus is always seen, and nothing traps it;
+// on both stores.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, visitor } from './support/browser.mjs';
 import { ADMIN, start } from './support/server.mjs';
+import { STORES } from './support/stores.mjs';
 
 const MOST_TABS = 120;
 
@@ -28,10 +30,8 @@ async function tabTo(page, pattern, tags = 'A BUTTON INPUT TEXTAREA SELECT SUMMA
   assert.fail(`${pattern} is not reached by Tab`);
 }
 
-const enter = async (page, key = 'Enter') => {
-  await Promise.all([page.waitForLoadState('load'), page.keyboard.press(key)]);
-  await page.waitForTimeout(300);
-};
+/** Presses Enter on what leads to another page. */
+const enter = (page) => Promise.all([page.waitForNavigation({ waitUntil: 'load' }), page.keyboard.press('Enter')]);
 
 async function signInByKeys(page, returnTo) {
   await page.goto(`/sign-in?return_to=${encodeURIComponent(returnTo)}`);
@@ -43,55 +43,57 @@ async function signInByKeys(page, returnTo) {
   await page.waitForURL((url) => url.pathname === returnTo);
 }
 
-describe('with keys alone', () => {
-  let browser;
-  let server;
-  before(async () => {
-    browser = await launch();
-    server = await start({ command: 'demo' });
-  });
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+for (const store of STORES) {
+  describe(`with keys alone on ${store}`, () => {
+    let browser;
+    let server;
+    before(async () => {
+      browser = await launch();
+      server = await start({ store, command: 'demo' });
+    });
+    after(async () => {
+      await browser.close();
+      await server.stop();
+    });
 
-  test('a consumer gets a key and runs a call', { timeout: 180_000 }, async () => {
-    const { portal } = await server.ready;
-    const { page } = await visitor(browser, portal);
-    await signInByKeys(page, '/apis/catalog');
-    await tabTo(page, /^Get access/);
-    await enter(page);
-    const application = page.getByLabel('Application', { exact: true });
-    if (await application.count()) {
-      await tabTo(page, /^Application/);
-      await page.keyboard.press('End');
-    }
-    const name = page.getByLabel(/^Name of/);
-    if (await name.count()) {
-      await tabTo(page, /^Name of/);
-      await page.keyboard.press('Control+A');
-      await page.keyboard.type('By keys');
-    }
-    await tabTo(page, /^Request access/);
-    await enter(page);
-    await page.locator('.reveal-secret').waitFor();
-    await tabTo(page, /^Run it here/);
-    await enter(page);
-    await tabTo(page, /^Run$/);
-    await enter(page);
-    await page.locator('.try-answer').getByText('200').first().waitFor();
-  });
+    test('a consumer gets a key and runs a call', { timeout: 180_000 }, async () => {
+      const { portal } = await server.ready;
+      const { page } = await visitor(browser, portal);
+      await signInByKeys(page, '/apis/catalog');
+      await tabTo(page, /^Get access/);
+      await enter(page);
+      const application = page.getByLabel('Application', { exact: true });
+      if (await application.count()) {
+        await tabTo(page, /^Application/);
+        await page.keyboard.press('End');
+      }
+      const name = page.getByLabel(/^Name of/);
+      if (await name.count()) {
+        await tabTo(page, /^Name of/);
+        await page.keyboard.press('Control+A');
+        await page.keyboard.type('By keys');
+      }
+      await tabTo(page, /^Request access/);
+      await enter(page);
+      await page.locator('.reveal-secret').waitFor();
+      await tabTo(page, /^Run it here/);
+      await enter(page);
+      await tabTo(page, /^Run$/);
+      await page.keyboard.press('Enter');
+      await page.locator('.try-answer').getByText('200').first().waitFor();
+    });
 
-  test('an approver approves', { timeout: 180_000 }, async () => {
-    const { portal } = await server.ready;
-    const { page } = await visitor(browser, portal);
-    await signInByKeys(page, '/console/approvals');
-    await tabTo(page, /^Use /, 'A');
-    await enter(page);
-    await tabTo(page, /^Comment/);
-    await page.keyboard.type('Welcome.');
-    await tabTo(page, /^Approve$/);
-    await enter(page);
-    await page.getByText('Nothing waits').waitFor();
+    test('an approver approves', { timeout: 180_000 }, async () => {
+      const { portal } = await server.ready;
+      const { page } = await visitor(browser, portal);
+      await signInByKeys(page, '/console/approvals');
+      await tabTo(page, /^Use /, 'A');
+      await enter(page);
+      await tabTo(page, /^Comment/);
+      await page.keyboard.type('Welcome.');
+      await tabTo(page, /^Approve$/);
+      await enter(page);
+      await page.getByText('Nothing waits').waitFor();
+    });
   });
-});
+}

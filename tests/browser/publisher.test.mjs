@@ -1,10 +1,11 @@
 // A publisher: import with findings, plan, publish, deprecate with the notice on
-// the portal; with and without JavaScript.
+// the portal; with and without JavaScript, on both stores.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, visitor } from './support/browser.mjs';
 import { ADMIN, start } from './support/server.mjs';
 import { signIn } from './support/session.mjs';
+import { STORES } from './support/stores.mjs';
 
 const DOCUMENT = JSON.stringify({
   openapi: '3.1.0',
@@ -18,9 +19,10 @@ describe('a publisher', () => {
   before(async () => (browser = await launch()));
   after(() => browser.close());
 
-  for (const js of [true, false]) {
-    test(`imports, publishes and deprecates, JavaScript ${js ? 'on' : 'off'}`, { timeout: 180_000 }, async () => {
-      const server = await start();
+  const ways = STORES.flatMap((store) => [true, false].map((js) => [store, js]));
+  for (const [store, js] of ways) {
+    test(`imports, publishes and deprecates on ${store}, JavaScript ${js ? 'on' : 'off'}`, { timeout: 180_000 }, async () => {
+      const server = await start({ store });
       try {
         const { portal } = await server.ready;
         const { page, faults } = await visitor(browser, portal, { js });

@@ -5,10 +5,12 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { axe, launch, visitor } from './support/browser.mjs';
+import { launch, visitor } from './support/browser.mjs';
 import { crawl, kindOf } from './support/crawl.mjs';
+import { axe } from './support/inspect.mjs';
 import { ADMIN, start } from './support/server.mjs';
 import { signIn } from './support/session.mjs';
+import { CLUSTER, STORES } from './support/stores.mjs';
 
 const OUT = process.env.GATEWRIGHT_SCREENSHOTS;
 const LOOKS = [
@@ -126,4 +128,24 @@ describe('every page', () => {
       }
     });
   }
+
+  test('on Postgres and Redis every page answers, and complains of nothing', { timeout: 300_000, skip: !STORES.includes(CLUSTER) }, async () => {
+    const server = await start({ store: CLUSTER, command: 'demo' });
+    try {
+      const { portal } = await server.ready;
+      const { context, page, faults } = await visitor(browser, portal);
+      await signIn(page);
+      const pages = await crawl(context.request, portal, ['/', '/apis', '/me', '/me/settings', '/console', '/console/gallery']);
+      for (const { path } of pages) {
+        const answer = await page.goto(path, { waitUntil: 'load' });
+        if (answer.status() !== 200) faults.push(`${path}: ${answer.status()}`);
+      }
+      await context.close();
+      console.log(`FIGURE sweep on Postgres and Redis: ${pages.length} kinds of pages, ${faults.length} faults`);
+      assert.deepEqual(faults, []);
+      assert.ok(pages.length > 50, `${pages.length} pages`);
+    } finally {
+      await server.stop();
+    }
+  });
 });

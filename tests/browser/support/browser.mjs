@@ -1,11 +1,20 @@
 // One Chromium for a test file, and contexts that notice what a page must not do.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
-const require = createRequire(import.meta.url);
-const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+/** What every answer says to the browser (`portal-ux` 5.1, `security` 3.20). */
+export const POLICY = [
+  "default-src 'none'",
+  ...['script', 'style', 'img', 'font', 'connect'].map((kind) => `${kind}-src 'self'`),
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+const HEADERS = {
+  'content-security-policy': [POLICY],
+  'x-content-type-options': ['nosniff'],
+  // The second stands where a secret is in the address.
+  'referrer-policy': ['same-origin', 'strict-origin'],
+};
 
 /** Starts Debian's Chromium. */
 export const launch = () =>
@@ -14,54 +23,61 @@ export const launch = () =>
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
   });
 
+/** What an answer should have said and did not. */
+export function unguarded(url, headers) {
+  return Object.entries(HEADERS)
+    .filter(([name, values]) => !values.includes(headers[name]))
+    .map(([name]) => `${name} of ${url}: ${headers[name] ?? 'absent'}`);
+}
+
+/** Has the browser itself report what breaks a page's policy; it does so without scripts too. */
+async function report(context, page, faults) {
+  const session = await context.newCDPSession(page);
+  session.on('Audits.issueAdded', ({ issue }) => {
+    const violation = issue.details.contentSecurityPolicyIssueDetails;
+    if (violation) faults.push(`CSP: ${violation.violatedDirective} ${violation.blockedURL ?? violation.contentSecurityPolicyViolationType} on ${page.url()}`);
+    if (issue.details.quirksModeIssueDetails) faults.push(`no standards mode on ${page.url()}`);
+  });
+  await session.send('Audits.enable');
+}
+
 /**
  * A visitor: a context of its own, with a list of everything that went wrong.
  * @param {import('playwright-core').Browser} browser
  * @param {string} origin the portal
- * @param {{js?: boolean, theme?: 'light' | 'dark', width?: number}} options
+ * @param {{js?: boolean, theme?: 'light' | 'dark', width?: number, session?: object}} options
+ *   `session` is the storage state of somebody who is signed in
  */
 export async function visitor(browser, origin, options = {}) {
-  const { js = true, theme = 'light', width = 1280 } = options;
+  const { js = true, theme = 'light', width = 1280, session } = options;
   const context = await browser.newContext({
     baseURL: origin,
     javaScriptEnabled: js,
     colorScheme: theme,
+    reducedMotion: 'reduce',
+    storageState: session,
     viewport: { width, height: width < 600 ? 740 : 900 },
   });
   context.setDefaultTimeout(15_000);
   const faults = [];
-  await context.exposeBinding('reportViolation', (_, text) => faults.push(`CSP: ${text}`)).catch(() => {});
-  if (js) {
-    await context.addInitScript(() => {
-      document.addEventListener('securitypolicyviolation', (event) =>
-        window.reportViolation(`${event.violatedDirective} ${event.blockedURI} on ${location.pathname}`),
-      );
-    });
-  }
   context.on('request', (request) => {
     const url = request.url();
     if (!url.startsWith(origin) && !url.startsWith('data:')) faults.push(`leaves the origin: ${url}`);
+  });
+  context.on('response', (response) => {
+    if (response.url().startsWith(origin)) faults.push(...unguarded(response.url(), response.headers()));
   });
   context.on('page', (page) => {
     page.on('dialog', (dialog) => {
       if (dialog.type() !== 'beforeunload') faults.push(`dialog: ${dialog.message()}`);
       dialog.accept().catch(() => {});
     });
-    page.on('pageerror', (error) => faults.push(`script error: ${error.message}`));
+    page.on('pageerror', (error) => faults.push(`script error: ${error.message} on ${page.url()}`));
     page.on('console', (message) => {
       if (message.type() === 'error' && /Content Security Policy/.test(message.text())) faults.push(message.text());
     });
   });
   const page = await context.newPage();
+  await report(context, page, faults);
   return { context, page, faults };
-}
-
-/** What axe finds on the page that is shown. */
-export async function axe(page) {
-  // The script is evaluated by the debugger, so the page's policy does not see it.
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags }), AXE_TAGS);
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${id}: ${node.target.join(' ')} (${(node.failureSummary ?? '').split('\n').slice(1).join('; ').trim()})`),
-  );
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { CLUSTER, SQLITE, cluster } from './stores.mjs';
 
 export const ADMIN = { email: 'admin@example.com', password: 'three plain words here' };
 const START_MS = 60_000;
@@ -15,28 +16,12 @@ const binary = () => {
   return path;
 };
 
-/**
- * A running Gatewright.
- * @param {{command?: 'serve' | 'demo', admin?: boolean, databaseUrl?: string, redisUrl?: string, env?: object, args?: string[]}} options
- */
-export async function start(options = {}) {
-  const { command = 'serve', admin = true } = options;
-  const dataDir = await mkdtemp(join(tmpdir(), 'gatewright-browser-'));
-  const flags = ['gateway', 'management', 'portal', 'status'].flatMap((role) => [`--${role}-listen`, '127.0.0.1:0']);
-  const env = { ...process.env, ...options.env };
-  if (admin) {
-    env.GATEWRIGHT_ADMIN_EMAIL = ADMIN.email;
-    env.GATEWRIGHT_ADMIN_PASSWORD = ADMIN.password;
-  }
-  if (options.databaseUrl) {
-    env.GATEWRIGHT_DATABASE_URL = options.databaseUrl;
-    env.GATEWRIGHT_REDIS_URL = options.redisUrl;
-    env.GATEWRIGHT_MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
-  }
-  const child = spawn(binary(), [command, ...flags, '--data-dir', dataDir, ...(options.args ?? [])], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+const directory = () => mkdtemp(join(tmpdir(), 'gatewright-browser-'));
+
+/** One process. */
+function run({ command, dataDir, args, env, listen = {} }) {
+  const flags = ['gateway', 'management', 'portal', 'status'].flatMap((role) => [`--${role}-listen`, listen[role] ?? '127.0.0.1:0']);
+  const child = spawn(binary(), [command, ...flags, '--data-dir', dataDir, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   const waiting = new Set();
   createInterface({ input: child.stderr }).on('line', (line) => {
@@ -55,7 +40,10 @@ export async function start(options = {}) {
           resolve(match);
         }
       };
-      ended.then((code) => reject(new Error(`ended with ${code}:\n${log.join('\n')}`)));
+      ended.then((code) => {
+        clearTimeout(timer);
+        reject(new Error(`ended with ${code}:\n${log.join('\n')}`));
+      });
       if (stream) createInterface({ input: stream }).on('line', found);
       else {
         waiting.add(found);
@@ -72,12 +60,54 @@ export async function start(options = {}) {
     ready,
     /** Waits for a line of the log. */
     logged: (pattern) => lineOf(pattern),
-    async stop() {
+    /** Ends the process; its data directory stays. */
+    async end() {
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       await ended;
       clearTimeout(timer);
-      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * A running Gatewright.
+ * @param {{command?: 'serve' | 'demo', admin?: boolean, store?: string, databaseUrl?: string, redisUrl?: string, dataDir?: string, listen?: object, env?: object, args?: string[]}} options
+ *   `store` is one of `STORES`; addresses may be given in its place
+ */
+export async function start(options = {}) {
+  const { command = 'serve', admin = true, store = SQLITE, args = [] } = options;
+  const dataDir = options.dataDir ?? (await directory());
+  const env = { ...process.env, ...options.env };
+  if (admin) {
+    env.GATEWRIGHT_ADMIN_EMAIL = ADMIN.email;
+    env.GATEWRIGHT_ADMIN_PASSWORD = ADMIN.password;
+  }
+  const { databaseUrl, redisUrl } = store === CLUSTER ? await cluster() : options;
+  if (databaseUrl) {
+    env.GATEWRIGHT_DATABASE_URL = databaseUrl;
+    env.GATEWRIGHT_REDIS_URL = redisUrl;
+    env.GATEWRIGHT_MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
+  }
+  const nodes = [];
+  const first = run({ command, dataDir, args, env, listen: options.listen });
+  return {
+    ...first,
+    databaseUrl,
+    /** What another command on the same stores needs. */
+    env,
+    /** Another process on the same stores; it is stopped with this one. */
+    async node(roles) {
+      await first.ready;
+      const node = run({ command: 'serve', dataDir: await directory(), args: ['--roles', roles], env });
+      nodes.push(node);
+      return node.ready;
+    },
+    async stop() {
+      for (const process of [...nodes, first]) {
+        await process.end();
+        await rm(process.dataDir, { recursive: true, force: true });
+      }
     },
   };
 }
