@@ -5,8 +5,114 @@ use gatewright_model::reference::Ref;
 use gatewright_model::text::Slug;
 use serde_json::{Value, json};
 
-use super::{publish, v1};
+use super::{HOME, opened, publish, v1};
 use crate::testing::TestPortal;
+
+/// So many members, each with its number in the name.
+fn many(most: usize, name: &str, value: &Value) -> Value {
+    let members = (0..most).map(|n| (format!("{name}{n}"), value.clone()));
+    members.collect::<serde_json::Map<_, _>>().into()
+}
+
+fn long_text() -> String {
+    "- **a** `b` *c* [d](https://e.test)\n".repeat(30)
+}
+
+/// A value with every rule and mark there is.
+fn scalar() -> Value {
+    let values: Vec<String> = (0..60).map(|n| format!("value {n}")).collect();
+    json!({
+        "type": "string", "format": "uuid", "deprecated": true, "writeOnly": false, "enum": values,
+        "description": long_text(), "default": "x", "pattern": "^x$", "minLength": 1, "maxLength": 9,
+        "examples": ["x"],
+    })
+}
+
+/// A body in thirty media types.
+fn bodies() -> Value {
+    let inner = many(20, "inner", &scalar());
+    let property = json!({
+        "type": "object", "title": "T", "description": long_text(), "required": ["inner0"], "properties": inner,
+    });
+    let shape = json!({"title": "S", "properties": inner});
+    let schema = json!({
+        "allOf": [{"properties": many(60, "p", &property)}, {"description": long_text()}],
+        "oneOf": vec![shape; 20],
+    });
+    let numbers: Vec<usize> = (0..2_000).collect();
+    let example = json!({"summary": long_text(), "value": numbers});
+    let named = json!({"schema": {"$ref": "#/components/schemas/Much"}, "examples": many(20, "e", &example)});
+    let mut bodies = json!({"application/json": {"schema": schema}});
+    for (name, body) in many(30, "application/x", &named).as_object().unwrap() {
+        bodies[name] = body.clone();
+    }
+    bodies
+}
+
+/// An operation with too much of everything that a description can have. What
+/// occurs often is shared, or the description itself would be refused for its size.
+fn excessive() -> Value {
+    let text = long_text();
+    let header = json!({"$ref": "#/components/headers/Much"});
+    let link = json!({"operationId": "much", "parameters": many(60, "k", &json!("$url"))});
+    let response = json!({
+        "description": text, "headers": many(60, "X-H", &header), "content": bodies(), "links": many(60, "l", &link),
+    });
+    let responses = many(300, "2", &json!({"$ref": "#/components/responses/Much"}));
+    let parameters: Vec<Value> = (0..400)
+        .map(|n| json!({"name": format!("q{n}"), "in": "query", "description": "*a*", "schema": {"$ref": "#/components/schemas/Much"}}))
+        .collect();
+    let call = json!({"{$url}": {"post": {"requestBody": {"$ref": "#/components/requestBodies/Much"}, "responses": responses}}});
+    let samples: Vec<Value> = (0..60)
+        .map(|n| json!({"lang": format!("L{n}"), "source": text}))
+        .collect();
+    json!({
+        "openapi": "3.1.0", "info": {"title": "Much", "version": "1"},
+        "paths": {"/much": {"post": {
+            "operationId": "much", "summary": "Much", "description": text.repeat(20), "parameters": parameters,
+            "requestBody": {"$ref": "#/components/requestBodies/Much"}, "responses": responses,
+            "callbacks": many(60, "c", &call), "x-codeSamples": samples,
+        }}},
+        "components": {
+            "schemas": {"Much": scalar()},
+            "headers": {"Much": {"description": text, "schema": {"$ref": "#/components/schemas/Much"}}},
+            "requestBodies": {"Much": {"description": text, "content": bodies()}},
+            "responses": {"Much": response},
+        },
+    })
+}
+
+fn elements(html: &str) -> usize {
+    html.matches('<').count() - html.matches("</").count()
+}
+
+#[tokio::test]
+async fn no_description_makes_a_page_that_browsers_choke_on() {
+    let portal = TestPortal::new().await;
+    publish(&portal, "much", excessive().to_string(), Visibility::Public).await;
+    for reader in [portal.visitor(), portal.admin().await] {
+        let page = reader.get("/apis/much/v/v1/ops/much").await;
+        page.shows(&[
+            "q59",
+            "more parameters, headers, bodies and answers are in",
+            "Show all of it on a page of its own",
+        ]);
+        let found = elements(&page.text);
+        println!(
+            "an excessive operation: {found} elements, {} bytes",
+            page.text.len()
+        );
+        assert!(found <= 5_000, "{found} elements");
+        assert!(page.text.matches("class=\"schema-row\"").count() <= 250 + 60 + 60);
+    }
+    // One that people write has all of its details.
+    let usual = opened()
+        .await
+        .visitor()
+        .get(&format!("{HOME}/ops/getorder"))
+        .await;
+    assert!(!usual.text.contains(">Details</a>") && elements(&usual.text) < 1_000);
+}
 
 /// `cargo test -p gatewright-web measured -- --ignored --nocapture` with
 /// `GATEWRIGHT_DOCUMENT` naming GitHub's description prints what the pages of
