@@ -34,6 +34,38 @@ pub fn upstream(fault: Fault) -> String {
     format!("http://{address}")
 }
 
+/// Starts one that gives these bytes as its answer to every request without a
+/// body, over connections that it keeps; it lives as long as the test's process.
+///
+/// # Panics
+/// When loopback has no free port.
+#[must_use]
+pub fn saying(answer: &[u8]) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+    let address: SocketAddr = listener.local_addr().expect("a bound socket has an address");
+    let answer: std::sync::Arc<[u8]> = answer.into();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answer = std::sync::Arc::clone(&answer);
+            std::thread::spawn(move || repeat(&answer, stream));
+        }
+    });
+    format!("http://{address}")
+}
+
+fn repeat(answer: &[u8], mut stream: TcpStream) {
+    let (mut head, mut piece) = (Vec::new(), [0; 4096]);
+    while let Ok(read @ 1..) = stream.read(&mut piece) {
+        head.extend(piece.iter().take(read));
+        if head.ends_with(b"\r\n\r\n") {
+            head.clear();
+            if stream.write_all(answer).is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// An address at which nobody listens.
 #[must_use]
 pub fn nobody() -> String {

@@ -16,6 +16,7 @@ pub mod faulty;
 pub mod http;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod redis;
 pub mod server;
 pub mod smtp;

@@ -1,7 +1,7 @@
 //! A throw-away Redis that can be stopped and started again with its data.
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
@@ -45,6 +45,34 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Sends one command and gives the first line of the answer, as it stands on the wire.
+    ///
+    /// # Panics
+    /// When there is no answer within five seconds.
+    #[must_use]
+    pub fn ask(&self, command: &[&str]) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("Redis accepts");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .expect("a timeout can be set");
+        let mut wire = format!("*{}\r\n", command.len());
+        for word in command {
+            wire = format!("{wire}${}\r\n{word}\r\n", word.len());
+        }
+        stream.write_all(wire.as_bytes()).expect("Redis listens");
+        let mut line = String::new();
+        BufReader::new(stream)
+            .read_line(&mut line)
+            .expect("Redis answers");
+        line.trim_end().to_owned()
     }
 
     /// Stops it; what it was told is kept.

@@ -291,6 +291,19 @@ impl Server {
         self.process.pid()
     }
 
+    /// How much memory it holds, in KiB.
+    ///
+    /// # Panics
+    /// When it is gone, or the system does not say.
+    #[must_use]
+    pub fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(&path).expect("the process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+            .unwrap_or_else(|| panic!("no VmRSS in {path}"))
+    }
+
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
