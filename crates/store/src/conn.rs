@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{
     Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Transaction};
 
 use crate::error::StoreError;
 use crate::row::Row;
@@ -131,15 +131,8 @@ impl Link {
             })
             .busy_timeout(LOCK)
             .disable_statement_logging();
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.clone())
-            .await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(ACQUIRE)
-            .connect_lazy_with(options.create_if_missing(false).read_only(true));
+        let writer = sqlite_pool(1).connect_with(options.clone()).await?;
+        let readers = sqlite_pool(8).connect_lazy_with(options.create_if_missing(false).read_only(true));
         Ok(Self::Sqlite { writer, readers })
     }
 
@@ -217,6 +210,16 @@ impl Link {
             }
         }
     }
+}
+
+/// Connections to a SQLite file. A full disk ends a transaction behind the
+/// driver's back, which then believes for ever to be in one: such a connection
+/// is not used again.
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 fn postgres_begin(scope: Scope, access: Access, elevated: bool) -> String {
