@@ -32,5 +32,6 @@ mod gateway;
 mod lifecycle;
 mod management;
 mod portal;
+mod secrets;
 mod stores;
 mod world;
