@@ -67,19 +67,24 @@ pub(crate) fn present(visit: &Visit, method: &Method, problem: &Problem) -> Resp
         };
         return finish(Page::html(&fragment), problem);
     }
+    let next = successor(visit, &body);
     let page = FailurePage {
         shell: visit.shell(words.0),
         status: problem.status().as_u16(),
         heading: words.0,
         detail: &detail,
-        advice: words.1,
+        advice: if next.is_some() {
+            "A newer version replaces it."
+        } else {
+            words.1
+        },
         permission: body
             .get("permission")
             .and_then(serde_json::Value::as_str)
             .map(str::to_owned),
         request_id: visit.request_id(),
         back: visit.referer_path().filter(|_| method != Method::GET),
-        successor: successor(visit, &body),
+        successor: next,
         sign_in: visit.session().is_none(),
     };
     finish(Page::html(&page), problem)
