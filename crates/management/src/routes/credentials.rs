@@ -14,7 +14,7 @@ use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::entity_tag::Expected;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::{ApplicationsRead, CredentialsWrite};
+use gatewright_webkit::permit::{ApplicationsRead, CredentialsWrite, TenantRead};
 use gatewright_webkit::problem::Problem;
 use gatewright_webkit::query::{Listing, NoFilter};
 
@@ -233,7 +233,7 @@ async fn issue_one(
 }
 
 async fn find(
-    caller: Authorized<ApplicationsRead>,
+    caller: Authorized<TenantRead>,
     State(control): State<Control>,
     Json(body): Json<CredentialFind>,
 ) -> Result<Listed<CredentialBody>, Problem> {

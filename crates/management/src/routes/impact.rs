@@ -7,7 +7,7 @@ use gatewright_model::id::ApplicationId;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
-use gatewright_webkit::permit::UsageRead;
+use gatewright_webkit::permit::{ApisWrite, Either, TenantRead};
 use gatewright_webkit::problem::Problem;
 
 use super::versions::AtVersion;
@@ -77,7 +77,7 @@ impl From<Affected> for AffectedBody {
 }
 
 async fn impact(
-    caller: Authorized<UsageRead>,
+    caller: Authorized<Either<TenantRead, ApisWrite>>,
     State(control): State<Control>,
     At((api, version)): AtVersion,
 ) -> Result<Found<ImpactBody>, Problem> {

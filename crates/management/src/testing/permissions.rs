@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gatewright_control::Caller;
+use gatewright_control::passwords::Password;
 use gatewright_control::users::{NewMembership, NewUser};
 use gatewright_model::permission::Role;
 use gatewright_model::state::Word;
@@ -25,7 +26,7 @@ async fn somebody(api: &Fixture, system: &Caller, kind: &'static str) -> Somebod
     let new = NewUser {
         email: email.clone(),
         name: Name::parse(kind).unwrap(),
-        password: None,
+        password: Some(Password::parse("long enough").unwrap()),
     };
     let user = api.control.users().create(system, new).await.unwrap();
     if let Ok(role) = Role::parse(kind) {

@@ -6,10 +6,12 @@ use gatewright_control::views::ApiView;
 use gatewright_model::id::ApiId;
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
+use gatewright_webkit::permit::Demand;
 use gatewright_webkit::problem::Problem;
 
 use super::PATH;
 use crate::app::App;
+use crate::console::permit::Apis;
 use crate::shell::Shell;
 use crate::visit::Visit;
 
@@ -74,6 +76,10 @@ impl Frame {
         let view = app.control.apis().get(caller, api).await?;
         let team = view.api.team_id;
         let may = |permission| caller.rights.in_team(permission, team);
+        // Everybody reads a public API in the portal; here it is its team's.
+        if !Apis::ANY_OF.iter().copied().any(may) {
+            return Err(Problem::not_found("api"));
+        }
         Ok(Self {
             may: May {
                 write: may(Permission::ApisWrite),
