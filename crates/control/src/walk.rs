@@ -18,7 +18,7 @@ use crate::walk::view::View;
 use crate::walk::world::{Who, World};
 
 /// Steps of the short walk; `GATEWRIGHT_WALK_STEPS` makes it longer.
-const STEPS: u64 = 150;
+const STEPS: u64 = 400;
 /// `GATEWRIGHT_WALK_SEED` goes another way.
 const SEED: u64 = 20_261_121;
 

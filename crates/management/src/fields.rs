@@ -25,6 +25,7 @@ use gatewright_model::tenancy::{SignUpMode, StandingState, TeamKind, UserState};
 use gatewright_model::text::{ContextPath, Email, Name, Remark, Slug, VersionLabel};
 use gatewright_model::time::Timestamp;
 use gatewright_model::traffic::CallSource;
+use gatewright_webkit::query::QueryReader;
 use url::Url;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, Type};
@@ -41,6 +42,11 @@ pub(crate) trait Scalar: Shape + Sized {
 pub(crate) trait Param: Shape + Sized {
     /// Reads it.
     fn read(text: &str) -> Result<Self, Invalid>;
+
+    /// Takes it out of a query. An empty one counts as absent.
+    fn take(query: &mut QueryReader<'_>, name: &str) -> Option<Self> {
+        query.take(name, Self::read)
+    }
 }
 
 impl<T: Scalar> Param for T {
@@ -53,6 +59,11 @@ impl Param for bool {
     fn read(text: &str) -> Result<Self, Invalid> {
         text.parse()
             .map_err(|_| Invalid::new("wrong_type", "must be true or false"))
+    }
+
+    /// `?dry_run` alone could mean either: it is refused, not ignored.
+    fn take(query: &mut QueryReader<'_>, name: &str) -> Option<Self> {
+        query.take_given(name, Self::read)
     }
 }
 

@@ -43,7 +43,7 @@ macro_rules! filter {
 
         impl ::gatewright_webkit::query::FromQuery for $name {
             fn read(query: &mut ::gatewright_webkit::query::QueryReader<'_>) -> Self {
-                Self { $($field: query.take(stringify!($field), <$type as $crate::fields::Param>::read),)+ }
+                Self { $($field: <$type as $crate::fields::Param>::take(query, stringify!($field)),)+ }
             }
         }
 

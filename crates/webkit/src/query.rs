@@ -33,6 +33,18 @@ impl<'q> QueryReader<'q> {
 
     /// Reads one parameter; an empty one counts as absent.
     pub fn take<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, Invalid>) -> Option<T> {
+        self.take_given(name, |text| {
+            if text.is_empty() {
+                Ok(None)
+            } else {
+                read(text).map(Some)
+            }
+        })
+        .flatten()
+    }
+
+    /// Reads one parameter, empty or not.
+    pub fn take_given<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, Invalid>) -> Option<T> {
         let (values, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pairs)
             .into_iter()
             .partition(|(key, _)| key == name);
@@ -45,11 +57,7 @@ impl<'q> QueryReader<'q> {
             );
         }
         let (_, text) = values.first()?;
-        if text.is_empty() {
-            None
-        } else {
-            self.errors.take(&pointer, read(text))
-        }
+        self.errors.take(&pointer, read(text))
     }
 
     /// Reads `limit` and `cursor`.

@@ -266,9 +266,13 @@ async fn a_dry_run_and_a_bad_document_write_nothing() {
     let api = Fixture::new().await;
     let body = json!({"document": super::document("Dry"), "slug": "dry"});
     let checked = api
-        .post("/apis/import?dry_run=true", body)
+        .post("/apis/import?dry_run=true", body.clone())
         .await
         .expect(StatusCode::OK);
+    for unclear in ["/apis/import?dry_run", "/apis/import?dry_run="] {
+        let refused = api.post(unclear, body.clone()).await.refusal();
+        assert_eq!(refused, (422, "invalid_query".to_owned()), "{unclear}");
+    }
     assert_eq!(
         (&checked["written"], &checked["api"]["slug"]),
         (&json!(false), &json!("dry"))

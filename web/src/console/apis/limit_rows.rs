@@ -140,6 +140,9 @@ fn read_row(form: &FormState, row: usize) -> Result<NewLimit, FieldErrors> {
 fn whole(text: &str) -> Result<u64, Invalid> {
     let invalid = || Invalid::new("invalid_number", "must be a whole number, for example 1,000");
     let text = text.trim();
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(invalid());
+    }
     let Some(separator) = text
         .chars()
         .find(|c| matches!(c, ',' | '.' | ' ' | '\u{A0}' | '\u{202F}'))
