@@ -192,6 +192,21 @@ impl Shell {
         self.is_console() && self.person.as_ref().is_some_and(|person| person.console)
     }
 
+    /// What the browser's tab says.
+    pub(crate) fn document_title(&self) -> String {
+        let error = if self.error { "Error: " } else { "" };
+        format!("{error}{} – {}", self.title, self.tenant_name)
+    }
+
+    /// Whether the navigation has this place: it has what the visitor may open.
+    pub(crate) fn leads_to(&self, path: &str) -> bool {
+        let href = [self.base.as_str(), path].concat();
+        self.nav
+            .iter()
+            .flat_map(|group| &group.items)
+            .any(|item| item.href == href)
+    }
+
     /// Whether the page belongs to the console.
     pub(crate) fn is_console(&self) -> bool {
         self.area == Area::Console

@@ -18,10 +18,11 @@ use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
+use gatewright_webkit::permit::Demand;
 use gatewright_webkit::problem::Problem;
 
 use crate::app::App;
-use crate::console::permit::Console;
+use crate::console::permit::{Console, TrafficRead};
 use crate::page::Page;
 use crate::pages::Pages;
 use crate::range::{Range, Span};
@@ -159,6 +160,12 @@ async fn sign_ups(app: &App, visit: &Visit, caller: &Caller) -> Option<Item> {
 
 /// APIs of which many calls fail.
 async fn failing(app: &App, visit: &Visit, caller: &Caller, now: Timestamp, own: &[&ApiView]) -> Vec<Item> {
+    if !TrafficRead::ANY_OF
+        .iter()
+        .any(|permission| visit.may(*permission))
+    {
+        return Vec::new();
+    }
     let range = Range::last(Span::Hour, now);
     let query = UsageQuery {
         group_by: Some(UsageGroup::Api),

@@ -117,6 +117,18 @@ struct TryPage {
     try_box: TryBox,
 }
 
+/// The box alone, for a page that is shown already. Its title says when the
+/// form was refused; htmx takes it over.
+#[derive(Template)]
+#[template(
+    source = "<title>{{ shell.document_title() }}</title>{{ try_box }}",
+    ext = "html"
+)]
+struct TryPart {
+    shell: Shell,
+    try_box: TryBox,
+}
+
 /// An operation with everything that its box needs.
 struct Target {
     place: Place,
@@ -205,7 +217,7 @@ fn page(visit: &Visit, target: Target, form: FormState, outcome: Option<Outcome>
     let home = [visit.base(), &home(&target.ways)].concat();
     let try_box = target.into_box(visit, form, outcome);
     let page = if visit.is_fragment() {
-        Page::html(&try_box)?
+        Page::html(&TryPart { shell, try_box })?
     } else {
         Page::html(&TryPage {
             shell,

@@ -38,6 +38,17 @@ struct Reached {
     more: bool,
 }
 
+impl Reached {
+    /// The application by its name, else by its id.
+    fn name(&self, subscription: &Subscription) -> String {
+        let named = self.names.applications.get(&subscription.application_id);
+        named.map_or_else(
+            || subscription.application_id.to_string(),
+            |named| named.name.to_string(),
+        )
+    }
+}
+
 /// Something that can be done with a plan.
 struct Step {
     verb: &'static str,
