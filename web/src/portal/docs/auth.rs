@@ -142,14 +142,14 @@ const REFUSALS: &[Refusal] = &[
     refusal(
         502,
         "upstream_invalid",
-        "The server behind the gateway sent something that is no HTTP.",
+        "The server behind the gateway sent something that is not HTTP.",
         "Tell the owner the request id.",
     ),
     refusal(
         503,
         "version_blocked",
         "The owner has stopped this version for now.",
-        "The answer gives the reason.",
+        "Read the reason in the answer.",
     ),
     refusal(
         503,
@@ -160,7 +160,7 @@ const REFUSALS: &[Refusal] = &[
     refusal(
         503,
         "circuit_open",
-        "The server behind the gateway failed too often and gets a rest.",
+        "The server behind the gateway failed too often and is being rested.",
         "Wait as long as Retry-After says.",
     ),
     refusal(

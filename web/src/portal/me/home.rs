@@ -249,7 +249,12 @@ fn deprecated(base: &str, used: &DeprecatedUse) -> Item {
     Item {
         tone: "warn",
         icon: "hourglass",
-        title: format!("{} {} stops {}", used.api.name, used.version, day(used.sunset_at)),
+        title: format!(
+            "{} {} stops on {}",
+            used.api.name,
+            used.version,
+            day(used.sunset_at)
+        ),
         note: format!(
             "{} made {} calls to it in the last 7 days{next}",
             used.application.name,
