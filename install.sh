@@ -302,6 +302,9 @@ start_server() {
     check_ports
     say "starting the demo (log: .run/gatewright.log)"
     : >"$run/ready"
+    # A database that this script made is brought to the schema of this build; one
+    # that was given is its owner's to migrate.
+    [ -z "$STACK_DIR" ] || export GATEWRIGHT_MIGRATE=true
     GATEWRIGHT_ADMIN_EMAIL=$ADMIN_EMAIL GATEWRIGHT_ADMIN_PASSWORD=$ADMIN_PASSWORD \
         nohup "$binary" demo --data-dir "$data" \
         --gateway-listen "127.0.0.1:$PORT_BASE" \
