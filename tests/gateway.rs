@@ -1,6 +1,7 @@
 //! What consumers see at the gateway.
 
 mod deprecation;
+mod floods;
 mod flow;
 mod keyless;
 mod limits;

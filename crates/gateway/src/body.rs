@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::headers;
+use crate::http1::wire::IncomingBody;
 
 /// After this time a request body has to come at [`MIN_RATE`] at least.
 const GRACE: Duration = Duration::from_secs(10);
@@ -97,6 +98,52 @@ impl Upload {
     }
 }
 
+/// The body of a request as it comes.
+#[derive(Debug)]
+pub(crate) enum ClientBody {
+    /// There is none.
+    None,
+    /// Over HTTP/1.
+    Http1(IncomingBody),
+    /// Over HTTP/2.
+    Http2(Incoming),
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = UploadFault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadFault>>> {
+        match self.get_mut() {
+            Self::None => Poll::Ready(None),
+            Self::Http1(body) => body.poll_frame(cx),
+            Self::Http2(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| client_fault(&error))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Http1(body) => body.is_over(),
+            Self::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::None => SizeHint::with_exact(0),
+            Self::Http1(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
+            Self::Http2(body) => body.size_hint(),
+        }
+    }
+}
+
 /// The body of a request on its way to the upstream.
 #[derive(Debug)]
 pub(crate) enum RequestBody {
@@ -105,7 +152,7 @@ pub(crate) enum RequestBody {
     /// The client's.
     Client {
         /// What is left of it.
-        body: Incoming,
+        body: ClientBody,
         /// How far it is.
         upload: Rc<Upload>,
     },
@@ -113,7 +160,7 @@ pub(crate) enum RequestBody {
 
 impl RequestBody {
     /// Takes the client's body under a limit in bytes.
-    pub(crate) fn new(body: Incoming, limit: u64) -> Self {
+    pub(crate) fn new(body: ClientBody, limit: u64) -> Self {
         if body.is_end_stream() {
             return Self::Empty;
         }
@@ -143,7 +190,7 @@ pub(crate) enum Leftover {
 
 /// Reads what is left of a body that is not passed on, within bounds of size
 /// and time (`security.md`, T12).
-pub(crate) async fn discard(mut body: Incoming) -> Leftover {
+pub(crate) async fn discard(mut body: ClientBody) -> Leftover {
     let mut left = MAX_DISCARD;
     let read = async {
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
@@ -186,7 +233,7 @@ impl Body for RequestBody {
                 upload.ended.set(true);
                 None
             }
-            Some(Err(error)) => Some(Err(upload.fail(client_fault(&error)))),
+            Some(Err(fault)) => Some(Err(upload.fail(fault))),
             Some(Ok(frame)) => Some(match frame.into_data() {
                 Ok(data) => upload.add(data.len()).map(|()| Frame::data(data)),
                 Err(frame) => Ok(only_sound_trailers(frame)),

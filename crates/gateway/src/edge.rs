@@ -1,27 +1,22 @@
-//! The first look at a request: rules of HTTP that the parser does not enforce
-//! (`security.md`, 3.10), and the one spelling of its path ([`path`]).
+//! The first look at a request: what the heads of HTTP/1 and HTTP/2 have in
+//! common of `security.md`, 3.10, and the one spelling of its path ([`path`]).
+//! What is particular to HTTP/1 was decided on its bytes, in [`crate::http1`].
 
 pub(crate) mod path;
-mod raw;
 
 use std::borrow::Cow;
 
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Version};
 
+pub(crate) use crate::http1::MAX_HEAD;
+use crate::http1::{MAX_FIELDS, MAX_TARGET};
 use crate::rejection::Rejection;
 
 /// The rule that a message breaks, in words.
 type Fault = &'static str;
-
-/// Longest request target in bytes.
-const MAX_TARGET: usize = 8 * 1024;
-/// Most header fields.
-pub(crate) const MAX_FIELDS: usize = 100;
-/// Largest sum of decoded header fields in bytes, cookies included.
-pub(crate) const MAX_HEAD: usize = 32 * 1024;
 
 /// What the gateway works with: the request's target, read once.
 #[derive(Debug)]
@@ -45,20 +40,15 @@ pub(crate) enum Aim<'a> {
     Server,
 }
 
-/// Checks a head. `raw` holds the bytes that HTTP/1 heads were read from;
-/// `None` for HTTP/2, whose framing needs no such look.
+/// Checks a head.
 ///
 /// # Errors
 /// The rejection that names the rule.
-pub(crate) fn check<'a>(parts: &'a Parts, raw: Option<&[u8]>) -> Result<Aim<'a>, Rejection> {
+pub(crate) fn check(parts: &Parts) -> Result<Aim<'_>, Rejection> {
     if parts.method == Method::CONNECT {
         return Err(Rejection::BadRequest("CONNECT is not offered"));
     }
-    if let Some(raw) = raw {
-        let has_coding = parts.headers.contains_key(TRANSFER_ENCODING);
-        raw::check(raw, &parts.method, has_coding).map_err(Rejection::BadRequest)?;
-    }
-    check_framing(parts).map_err(Rejection::BadRequest)?;
+    check_http2(parts).map_err(Rejection::BadRequest)?;
     check_sizes(parts)?;
     let authority = authority(parts).map_err(Rejection::BadRequest)?;
     check_expectation(parts)?;
@@ -81,19 +71,10 @@ pub(crate) fn check<'a>(parts: &'a Parts, raw: Option<&[u8]>) -> Result<Aim<'a>,
     }))
 }
 
-/// The transfer coding is `chunked` or none, and nothing contradicts it.
-fn check_framing(parts: &Parts) -> Result<(), Fault> {
-    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Err("Transfer-Encoding must be chunked");
-        }
-        if parts.headers.contains_key(CONTENT_LENGTH) {
-            return Err("Content-Length and Transfer-Encoding must not stand together");
-        }
-        if parts.version < Version::HTTP_11 {
-            return Err("Transfer-Encoding needs HTTP/1.1");
-        }
+/// What the parser of HTTP/2 lets through.
+fn check_http2(parts: &Parts) -> Result<(), Fault> {
+    if parts.version != Version::HTTP_2 {
+        return Ok(());
     }
     if parts.headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
         return Err("Content-Length must not be repeated");
@@ -103,7 +84,7 @@ fn check_framing(parts: &Parts) -> Result<(), Fault> {
         let space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
         space(value.as_bytes().first()) || space(value.as_bytes().last())
     };
-    if parts.version == Version::HTTP_2 && parts.headers.values().any(padded) {
+    if parts.headers.values().any(padded) {
         return Err("header values must not begin or end with a space");
     }
     Ok(())
@@ -237,7 +218,7 @@ mod tests {
     }
 
     fn outcome(version: Version, target: &str, headers: &[(&str, &str)]) -> Result<String, u16> {
-        match check(&request(version, target, headers), None) {
+        match check(&request(version, target, headers)) {
             Ok(Aim::Resource(head)) => Ok(head.host.unwrap_or_default().into_owned()),
             Ok(Aim::Server) => Ok("*".to_owned()),
             Err(rejection) => Err(rejection.status().as_u16()),
@@ -268,7 +249,7 @@ mod tests {
             parts
                 .headers
                 .insert(HOST, HeaderValue::from_bytes(bad.as_bytes()).unwrap());
-            assert!(check(&parts, None).is_err(), "{bad}");
+            assert!(check(&parts).is_err(), "{bad}");
         }
         assert_eq!(outcome(Version::HTTP_10, "/", &[]), Ok(String::new()));
     }
@@ -280,6 +261,7 @@ mod tests {
         assert_eq!(h2(&[("host", "a.example")]), Ok("a.example".into()));
         assert_eq!(h2(&[("host", "b.example")]), Err(400));
         assert_eq!(h2(&[("x", " padded")]), Err(400));
+        assert_eq!(h2(&[("content-length", "0"), ("content-length", "0")]), Err(400));
     }
 
     #[test]
@@ -297,32 +279,13 @@ mod tests {
     #[test]
     fn only_options_is_aimed_at_the_server_and_only_100_continue_is_expected() {
         let mut parts = request(Version::HTTP_11, "*", &[("host", "a")]);
-        assert!(check(&parts, None).is_err());
+        assert!(check(&parts).is_err());
         parts.method = Method::OPTIONS;
-        assert!(matches!(check(&parts, None), Ok(Aim::Server)));
+        assert!(matches!(check(&parts), Ok(Aim::Server)));
         parts.method = Method::CONNECT;
-        assert!(check(&parts, None).is_err());
+        assert!(check(&parts).is_err());
         let h1 = |value: &str| outcome(Version::HTTP_11, "/", &[("host", "a"), ("expect", value)]);
         assert_eq!(h1("100-Continue"), Ok("a".into()));
         assert_eq!(h1("200-ok"), Err(417));
-    }
-
-    #[test]
-    fn the_transfer_coding_is_chunked_alone() {
-        let h1 = |headers: &[(&str, &str)]| {
-            let headers: Vec<_> = [("host", "a")].iter().chain(headers).copied().collect();
-            outcome(Version::HTTP_11, "/", &headers)
-        };
-        assert_eq!(h1(&[("transfer-encoding", "Chunked")]), Ok("a".into()));
-        assert_eq!(h1(&[("transfer-encoding", "gzip, chunked")]), Err(400));
-        assert_eq!(
-            h1(&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]),
-            Err(400)
-        );
-        assert_eq!(
-            h1(&[("transfer-encoding", "chunked"), ("content-length", "3")]),
-            Err(400)
-        );
-        assert_eq!(h1(&[("content-length", "3"), ("content-length", "3")]), Err(400));
     }
 }

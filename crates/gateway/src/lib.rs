@@ -10,7 +10,8 @@
 //!
 //! Start reading in [`runtime`] (what is decided about a request, and in which
 //! order), then [`compiled`] (what it is decided by) and [`sync`] (how that
-//! gets here); the way of a request over the wire starts in [`server`].
+//! gets here); the way of a request over the wire starts in [`server`] and
+//! [`http1`].
 
 pub mod compiled;
 pub mod disk;
@@ -28,6 +29,8 @@ mod body;
 mod edge;
 mod forward;
 mod headers;
+mod http1;
+mod http2;
 mod lifecycle;
 mod limit;
 mod listener;

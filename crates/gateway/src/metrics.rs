@@ -55,6 +55,16 @@ pub struct WorkerMetrics {
     pub connections: Gauge,
     /// Client connections ever accepted.
     pub accepted: Counter,
+    /// Requests that were refused by their head alone.
+    pub heads_refused: Counter,
+    /// Clients that were too slow with a head, or with taking an answer.
+    pub slow_clients: Counter,
+    /// HTTP/2 connections that were ended because of a flood of frames.
+    pub floods: Counter,
+    /// Idle connections that were closed because memory was scarce.
+    pub made_room: Counter,
+    /// Bytes that client connections hold in buffers.
+    pub buffered: Gauge,
     /// Connections that were made to upstreams.
     pub upstream_connects: Counter,
     /// Calls that went over a kept connection.

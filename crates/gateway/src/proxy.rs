@@ -13,12 +13,11 @@ use http::header::{ALLOW, CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use self::answer::AnswerBody;
 use self::call::Call;
 use self::exchange::{Exchanged, exchange};
-use crate::body::{self, Leftover, RequestBody};
+use crate::body::{self, ClientBody, Leftover, RequestBody};
 use crate::edge::{self, Aim, Head};
 use crate::forward::{Client, Outgoing};
 use crate::headers::{self, REQUEST_ID};
@@ -46,7 +45,7 @@ enum Outcome {
 pub(crate) async fn serve(
     worker: Rc<Worker>,
     connection: Rc<ConnectionState>,
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
 ) -> Response<AnswerBody> {
     let (parts, body) = request.into_parts();
     let mut call = Call::begin(&worker, &connection, &parts);
@@ -54,7 +53,21 @@ pub(crate) async fn serve(
     finish(call, outcome, parts.version)
 }
 
-async fn pass(worker: &Worker, call: &mut Call, parts: &Parts, body: Incoming) -> Outcome {
+/// Answers a request that is refused by its head alone, which may be broken or
+/// not there whole. The connection ends behind the answer.
+pub(crate) fn refuse_head(
+    worker: &Rc<Worker>,
+    connection: &Rc<ConnectionState>,
+    parts: &Parts,
+    rejection: &Rejection,
+) -> Response<AnswerBody> {
+    let call = Call::begin(worker, connection, parts);
+    let mut headers = HeaderMap::new();
+    rejection.write_headers(&mut headers);
+    refuse(call, rejection, headers, Leftover::Unread, parts.version)
+}
+
+async fn pass(worker: &Worker, call: &mut Call, parts: &Parts, body: ClientBody) -> Outcome {
     match admit(worker, call, parts).await {
         Ok(Some((_, _, admitted))) if body.size_hint().lower() > worker.settings.max_body => {
             discard(parts, body).await;
@@ -80,7 +93,7 @@ async fn pass(worker: &Worker, call: &mut Call, parts: &Parts, body: Incoming) -
 
 /// Reads a body that nobody wants, unless its client waits for `100 Continue`:
 /// then it sends the body only when it is asked for.
-async fn discard(parts: &Parts, body: Incoming) -> Leftover {
+async fn discard(parts: &Parts, body: ClientBody) -> Leftover {
     if parts.headers.contains_key(EXPECT) {
         return Leftover::Unread;
     }
@@ -95,8 +108,7 @@ async fn admit<'a>(
     call: &mut Call,
     parts: &'a Parts,
 ) -> Result<Option<Passed<'a>>, Refused> {
-    let aim = call.connection().with_raw_head(|raw| edge::check(parts, raw));
-    let Aim::Resource(head) = aim? else {
+    let Aim::Resource(head) = edge::check(parts)? else {
         return Ok(None);
     };
     let client = call
@@ -123,7 +135,7 @@ async fn forward(
     head: &Head<'_>,
     client: &Client,
     admitted: &Admitted,
-    body: Incoming,
+    body: ClientBody,
 ) -> Result<Exchanged, Rejection> {
     let limit = call.worker().settings.max_body;
     let body = RequestBody::new(body, limit);

@@ -41,6 +41,9 @@ pub struct Settings {
     pub max_connections: usize,
     /// Client connections from one address.
     pub max_connections_per_address: u32,
+    /// Bytes that all client connections together may hold in buffers. Above nine
+    /// tenths of it idle connections are closed, above it calls are refused.
+    pub max_buffered: usize,
     /// Peers to which the cap for one address does not apply, because others stand behind them.
     pub uncapped: Vec<IpNet>,
     /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
@@ -81,6 +84,7 @@ impl Settings {
             max_body: 10 * 1024 * 1024,
             max_connections: 50_000,
             max_connections_per_address: 200,
+            max_buffered: 512 * 1024 * 1024,
             uncapped: loopback.into_iter().map(IpNet::from).collect(),
             trusted_proxies: Vec::new(),
             times: ClientTimes {
@@ -192,6 +196,7 @@ impl Gateway {
         let cut_off = Arc::new(AtomicUsize::new(0));
         let mut desks = Vec::new();
         let mut workers = Vec::new();
+        let memory = settings.max_buffered / parts.records.len();
         for (index, records) in parts.records.into_iter().enumerate() {
             let blueprint = Blueprint {
                 runtime: Arc::clone(&parts.runtime),
@@ -200,6 +205,7 @@ impl Gateway {
                 metrics: parts.metrics.workers.get(index).cloned().unwrap_or_default(),
                 records,
                 entropy: Arc::clone(&parts.entropy),
+                memory,
                 cut_off: Arc::clone(&cut_off),
             };
             let (desk, worker) = start_worker(index, blueprint, observed.clone())?;

@@ -2,8 +2,10 @@
 //! it is handed, and owns everything they need.
 
 pub(crate) mod connection;
-mod drain;
-mod io;
+pub(crate) mod dates;
+pub(crate) mod drain;
+pub(crate) mod memory;
+pub(crate) mod roster;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -17,7 +19,10 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use self::dates::Dates;
 use self::drain::DrainSignal;
+use self::memory::{Memory, Pressure};
+use self::roster::Roster;
 use crate::listener::Admission;
 use crate::metrics::WorkerMetrics;
 use crate::record::RecordQueue;
@@ -28,6 +33,8 @@ use crate::upstream::pool::Pool;
 
 /// Pause between two looks at kept connections.
 const SWEEP: Duration = Duration::from_secs(5);
+/// Idle connections that are closed for each new one while memory is scarce.
+const MAKE_ROOM: usize = 16;
 /// Threads of one worker that may block, which only names to look up do.
 const BLOCKING_THREADS: usize = 4;
 
@@ -50,7 +57,14 @@ pub(crate) struct Worker {
     pub(crate) records: RecordQueue,
     /// Randomness.
     pub(crate) entropy: Arc<dyn Entropy>,
-    drain: DrainSignal,
+    /// What its connections hold.
+    pub(crate) memory: Rc<Memory>,
+    /// Its connections.
+    pub(crate) roster: Roster,
+    /// Writes dates.
+    pub(crate) dates: Dates,
+    /// Tells its connections to end.
+    pub(crate) drain: DrainSignal,
 }
 
 /// What a worker is made of; it travels to the thread.
@@ -62,6 +76,8 @@ pub(crate) struct Blueprint {
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) records: RecordQueue,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// Bytes that its connections may hold.
+    pub(crate) memory: usize,
     /// Counts the connections that had to be cut off at the end of a drain.
     pub(crate) cut_off: Arc<AtomicUsize>,
 }
@@ -83,6 +99,9 @@ impl Blueprint {
             state: WorkerState::default(),
             connector: Connector::new(self.settings.own_listeners.clone(), self.tls),
             pool: Pool::new(self.settings.keep),
+            memory: Rc::new(Memory::new(self.memory, Arc::clone(&self.metrics))),
+            roster: Roster::default(),
+            dates: Dates::default(),
             drain: DrainSignal::default(),
             runtime: self.runtime,
             settings: self.settings,
@@ -208,6 +227,13 @@ async fn accept(worker: Rc<Worker>, handed: Handed) {
         worker: Rc::clone(&worker),
         admission: Some(handed.admission),
     };
+    if worker.memory.pressure() != Pressure::None {
+        let ended = worker.roster.end_idle(MAKE_ROOM);
+        worker
+            .metrics
+            .made_room
+            .add(u64::try_from(ended).unwrap_or(u64::MAX));
+    }
     match TcpStream::from_std(handed.stream) {
         Ok(stream) => connection::serve(worker, stream, handed.peer).await,
         Err(error) => tracing::warn!(%error, "connection not taken over"),

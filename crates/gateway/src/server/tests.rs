@@ -4,7 +4,9 @@
 mod bed;
 mod edge;
 mod faults;
+mod floods;
 mod forwarding;
+mod http1;
 mod lifecycle;
 mod protocols;
 mod wire;

@@ -17,7 +17,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// A name, a sentence, and where the number is counted.
 type Counted = (&'static str, &'static str, fn(&WorkerMetrics) -> u64);
 
-const WORKER_COUNTERS: [Counted; 8] = [
+const WORKER_COUNTERS: [Counted; 12] = [
     (
         "requests_refused",
         "Requests that the gateway answered itself",
@@ -32,6 +32,26 @@ const WORKER_COUNTERS: [Counted; 8] = [
         "connections_accepted",
         "Client connections ever accepted",
         |worker| worker.accepted.get(),
+    ),
+    (
+        "requests_heads_refused",
+        "Requests refused by their head alone",
+        |worker| worker.heads_refused.get(),
+    ),
+    (
+        "clients_slow",
+        "Clients too slow with a head, or with taking an answer",
+        |worker| worker.slow_clients.get(),
+    ),
+    (
+        "connections_flooded",
+        "HTTP/2 connections ended because of a flood of frames",
+        |worker| worker.floods.get(),
+    ),
+    (
+        "connections_made_room",
+        "Idle connections closed because memory was scarce",
+        |worker| worker.made_room.get(),
     ),
     ("upstream_connects", "Connections made to upstreams", |worker| {
         worker.upstream_connects.get()
@@ -124,6 +144,12 @@ fn traffic(out: &mut DescriptorEncoder<'_>, gateway: &GatewayView) -> Result<(),
         "connections",
         "Open client connections",
         metrics.level(|worker| worker.connections.get()),
+    )?;
+    gauge(
+        out,
+        "connection_bytes",
+        "Bytes that client connections hold in buffers",
+        metrics.level(|worker| worker.buffered.get()),
     )?;
     let refused = metrics.connections_refused.get();
     counter(

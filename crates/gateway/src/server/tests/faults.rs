@@ -161,6 +161,7 @@ async fn a_slow_client_is_told_or_cut_off() {
     assert!(Wire::connect(bed.address).await.is_closed().await);
     let mut wire = Wire::connect(bed.address).await;
     wire.send("GET /shop/v1/ HTTP/1.1\r\nHost:").await;
+    assert_eq!(wire.receive(false).await.unwrap().code(), "request_timeout");
     assert!(wire.is_closed().await);
     let mut wire = Wire::connect(bed.address).await;
     let began = std::time::Instant::now();

@@ -1,5 +1,5 @@
-//! The socket to a client: slow heads and slow readers are cut off here, and
-//! the bytes of HTTP/1 heads are kept for a second look (`security.md`, 0.3, 3.10).
+//! The socket of an HTTP/2 connection: clients that read nothing are cut off
+//! here, and floods of frames are seen before the parser works on them.
 
 use std::io;
 use std::pin::Pin;
@@ -10,67 +10,49 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
-use super::connection::ConnectionState;
+use super::flood::FrameWatch;
 
 /// A client's socket.
 #[derive(Debug)]
-pub(crate) struct ClientIo {
+pub(super) struct ClientIo {
     stream: TcpStream,
     /// What was read while the protocol was found out.
     sniffed: Bytes,
-    connection: Rc<ConnectionState>,
-    head_limit: Duration,
+    watch: Rc<FrameWatch>,
     write_limit: Duration,
-    head_timer: Option<Pin<Box<Sleep>>>,
     write_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientIo {
-    /// `head_limit` is the time from the first to the last byte of a head,
-    /// `write_limit` the longest time in which the client reads nothing.
-    pub(crate) fn new(
+    /// `write_limit` is the longest time in which the client reads nothing.
+    pub(super) fn new(
         stream: TcpStream,
         sniffed: Bytes,
-        connection: Rc<ConnectionState>,
-        head_limit: Duration,
+        watch: Rc<FrameWatch>,
         write_limit: Duration,
     ) -> Self {
         Self {
             stream,
             sniffed,
-            connection,
-            head_limit,
+            watch,
             write_limit,
-            head_timer: None,
             write_timer: None,
         }
     }
 
-    fn poll_head_timer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(since) = self.connection.head_since() else {
-            self.head_timer = None;
-            return Poll::Pending;
-        };
-        let deadline = Instant::from_std(since) + self.head_limit;
-        let timer = self
-            .head_timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the head came too slowly",
-        )))
-    }
-
-    fn poll_written<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
+    fn poll_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
             self.write_timer = None;
-            return written;
+            if let Ok(bytes) = &written {
+                self.watch.wrote(*bytes);
+            }
+            return Poll::Ready(written);
         }
         let limit = self.write_limit;
         let timer = self
@@ -87,19 +69,23 @@ impl ClientIo {
 impl AsyncRead for ClientIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.watch.is_flooded() {
+            // Nothing more is taken; whoever drives the connection ends it.
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         if this.sniffed.is_empty() {
-            match Pin::new(&mut this.stream).poll_read(cx, buf) {
-                Poll::Ready(read) => read?,
-                Poll::Pending => return this.poll_head_timer(cx),
-            }
+            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         } else {
             let length = this.sniffed.len().min(buf.remaining());
             buf.put_slice(this.sniffed.get(..length).unwrap_or_default());
             this.sniffed.advance(length);
         }
-        this.connection
-            .saw(buf.filled().get(before..).unwrap_or_default());
+        this.watch.read(buf.filled().get(before..).unwrap_or_default());
+        if this.watch.is_flooded() {
+            buf.set_filled(before);
+            return Poll::Pending;
+        }
         Poll::Ready(Ok(()))
     }
 }
