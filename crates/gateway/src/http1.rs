@@ -191,15 +191,18 @@ impl Connection<'_> {
                 }
             };
             match after {
-                After::NextRequest => {}
-                After::Close | After::Cut => return Ended::Closed,
-                After::Linger => {
-                    self.linger().await;
-                    return Ended::Closed;
+                After::NextRequest => {
+                    self.reading = Reading::default();
+                    self.calls = Calls::Some;
+                    continue;
                 }
+                After::Linger => {
+                    self.wire.abandon_body();
+                    self.linger().await;
+                }
+                After::Close | After::Cut => self.wire.abandon_body(),
             }
-            self.reading = Reading::default();
-            self.calls = Calls::Some;
+            return Ended::Closed;
         }
     }
 

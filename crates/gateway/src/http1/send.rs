@@ -86,16 +86,22 @@ pub(super) struct Means<'a> {
 impl<'a> Sending<'a> {
     /// An answer of which the head is written into `means.out`.
     pub(super) fn new(means: Means<'a>, body: AnswerBody, framing: Framing, trailers: Trailers) -> Self {
+        let Means {
+            wire,
+            watchdog,
+            patience,
+            out,
+        } = means;
         let state = match framing {
             Framing::Bodiless => State::Ended,
             _ if body.is_end_stream() => State::Ended,
             _ => State::Body,
         };
         let mut sending = Self {
-            wire: means.wire,
-            watchdog: means.watchdog,
-            patience: means.patience,
-            out: means.out,
+            wire,
+            watchdog,
+            patience,
+            out,
             written: 0,
             data: Bytes::new(),
             tail: b"",

@@ -38,6 +38,8 @@ pub(crate) struct Wire {
     answering: Cell<bool>,
     /// The task of the connection, while somebody else reads the body.
     waits: RefCell<Option<Waker>>,
+    /// Whoever reads the body, while it waits for more.
+    reader: RefCell<Option<Waker>>,
     memory: Rc<Memory>,
     held: Charge,
 }
@@ -82,6 +84,7 @@ impl Wire {
             interim: Cell::new(&[]),
             answering: Cell::new(false),
             waits: RefCell::new(None),
+            reader: RefCell::new(None),
             held: memory.charge(HTTP1_CONNECTION),
             memory,
         }
@@ -199,6 +202,17 @@ impl Wire {
         }
     }
 
+    /// The connection ends: whoever still reads the body is told, and lets go of the socket.
+    pub(super) fn abandon_body(&self) {
+        let mut body = self.body.borrow_mut();
+        if matches!(*body, Reading::Open { .. }) {
+            *body = Reading::Broken;
+        }
+        if let Some(reader) = self.reader.borrow_mut().take() {
+            reader.wake();
+        }
+    }
+
     fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadFault>>> {
         let mut body = self.body.borrow_mut();
         let Reading::Open { decoder, asks, .. } = &mut *body else {
@@ -237,9 +251,13 @@ impl Wire {
             }
             let left = decoder.left().and_then(|left| usize::try_from(left).ok());
             let room = left.unwrap_or(BODY_READ).clamp(READ, BODY_READ);
-            match ready!(self.poll_fill(cx, room)) {
-                Ok(0) | Err(_) => break UploadFault::Left,
-                Ok(_) => {}
+            match self.poll_fill(cx, room) {
+                Poll::Ready(Ok(0) | Err(_)) => break UploadFault::Left,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => {
+                    *self.reader.borrow_mut() = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
             }
         };
         *body = Reading::Broken;

@@ -150,7 +150,7 @@ impl Frames {
         match kind {
             CONTINUATION => {
                 self.continuations += 1;
-                return verdict(self.continuations > CONTINUATIONS);
+                verdict(self.continuations > CONTINUATIONS)
             }
             HEADERS => {
                 self.continuations = 0;
