@@ -247,7 +247,7 @@ pub(super) const FIELDS: &[Row] = &[
     (
         "a strange expectation",
         "GET {p} HTTP/1.1\r\nHost: {h}\r\nExpect: miracles\r\n\r\n",
-        Answered(417),
+        Refused(417),
     ),
     (
         "an upgrade",
