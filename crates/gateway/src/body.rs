@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
 
 use crate::headers;
 use crate::http1::wire::IncomingBody;
@@ -278,59 +277,4 @@ pub(crate) enum AnswerFault {
     /// The upstream stopped sending.
     #[error("the upstream's answer stalled")]
     Stalled,
-}
-
-/// The body of an upstream's answer: it fails when the upstream pauses for too
-/// long, and it never ends cleanly when the upstream did not.
-#[derive(Debug)]
-pub(crate) struct AnswerStream {
-    body: Incoming,
-    idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl AnswerStream {
-    /// `idle` is the longest pause between two pieces.
-    pub(crate) fn new(body: Incoming, idle: Duration) -> Self {
-        Self {
-            body,
-            idle,
-            timer: None,
-        }
-    }
-
-    /// Whether nothing follows.
-    pub(crate) fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    /// What is left of the announced length.
-    pub(crate) fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-
-    /// The next piece.
-    pub(crate) fn poll_piece(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.timer = None;
-                Poll::Ready(match frame {
-                    None => None,
-                    Some(Ok(frame)) => Some(Ok(only_sound_trailers(frame))),
-                    Some(Err(_)) => Some(Err(AnswerFault::Broken)),
-                })
-            }
-            Poll::Pending => {
-                let idle = self.idle;
-                let timer = self
-                    .timer
-                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-                ready!(timer.as_mut().poll(cx));
-                Poll::Ready(Some(Err(AnswerFault::Stalled)))
-            }
-        }
-    }
 }

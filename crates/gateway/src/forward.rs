@@ -3,17 +3,17 @@
 
 use std::net::IpAddr;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Body;
 use ipnet::IpNet;
 
 use crate::body::RequestBody;
 use crate::edge::Head;
 use crate::headers::{self, Leave, REQUEST_ID};
-use crate::rejection::Rejection;
+use crate::http1::encode::{self, Framing};
+use crate::http1::outbound::{Outbound, Trailers};
 use crate::runtime::Admitted;
 use crate::trace::{TRACEPARENT, Trace};
 use crate::upstream::target::Target;
@@ -98,73 +98,70 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// The request for a target.
-    ///
-    /// # Errors
-    /// When base path, path and query together are no request target.
-    pub(crate) fn request(
+    /// The message for a target, its head written into `out`, which is empty.
+    pub(crate) fn message(
         &self,
         target: &Target,
         body: RequestBody,
-    ) -> Result<Request<RequestBody>, Rejection> {
-        let empty = matches!(body, RequestBody::Empty);
-        let mut request = Request::new(body);
-        *request.method_mut() = self.parts.method.clone();
-        *request.version_mut() = Version::HTTP_11;
-        *request.uri_mut() = self.target(&target.base_path)?;
-        *request.headers_mut() = self.headers(&target.authority);
-        // An announced body of no bytes is not the same as none (RFC 9110, section 8.6).
-        if empty && self.parts.headers.contains_key(CONTENT_LENGTH) {
-            request
-                .headers_mut()
-                .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        Ok(request)
-    }
-
-    fn target(&self, base: &str) -> Result<Uri, Rejection> {
-        let rest = self.admitted.upstream_path(&self.head.path);
-        let query = self.head.query;
-        let mut text = String::with_capacity(base.len() + rest.len() + query.map_or(1, str::len) + 1);
-        text.push_str(base);
-        text.push_str(rest);
-        if text.is_empty() {
-            text.push('/');
-        }
-        if let Some(query) = query {
-            text.push('?');
-            text.push_str(query);
-        }
-        PathAndQuery::from_maybe_shared(Bytes::from(text))
-            .map(Uri::from)
-            .map_err(|_| Rejection::BadRequest("the address cannot be passed on"))
-    }
-
-    fn headers(&self, authority: &HeaderValue) -> HeaderMap {
+        mut out: Vec<u8>,
+    ) -> Outbound<RequestBody> {
+        let framing = match (&body, body.size_hint().exact()) {
+            (RequestBody::Empty, _) => Framing::Bodiless,
+            (_, Some(length)) => Framing::Length(length),
+            (_, None) => Framing::Chunked,
+        };
+        self.write_line(&mut out, &target.base_path);
+        let mut write = |name: &HeaderName, value: &[u8]| encode::field(&mut out, name.as_str(), value);
         let leave = Leave {
             key: self.admitted.key_location,
             trace_continued: self.trace.continued,
         };
-        let mut out = headers::of_request(&self.parts.headers, leave);
-        out.insert(HOST, authority.clone());
-        out.insert(REQUEST_ID, self.request_id.clone());
-        out.insert(TRACEPARENT, self.trace.header());
-        out.insert(FORWARDED_FOR, self.client.forwarded_for.clone());
-        out.insert(FORWARDED_PROTO, self.client.forwarded_proto.clone());
-        let host = self
-            .head
-            .authority
-            .and_then(|host| HeaderValue::from_str(host).ok());
-        if let Some(host) = host {
-            out.insert(FORWARDED_HOST, host);
+        write(&HOST, target.authority.as_bytes());
+        headers::of_request(&self.parts.headers, leave, &mut write);
+        self.write_ours(&mut write);
+        match framing {
+            Framing::Length(length) => encode::length(&mut out, length),
+            Framing::Chunked => encode::chunked(&mut out),
+            // An announced body of no bytes is not the same as none (RFC 9110, section 8.6).
+            _ if self.parts.headers.contains_key(CONTENT_LENGTH) => encode::length(&mut out, 0),
+            _ => {}
+        }
+        out.extend_from_slice(b"\r\n");
+        Outbound::new(out, body, framing, Trailers::Wanted)
+    }
+
+    /// What comes together here was checked by itself: the base path as an
+    /// address, path and query as what the client asked for.
+    fn write_line(&self, out: &mut Vec<u8>, base: &str) {
+        let rest = self.admitted.upstream_path(&self.head.path);
+        out.extend_from_slice(self.parts.method.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(base.as_bytes());
+        out.extend_from_slice(rest.as_bytes());
+        if base.is_empty() && rest.is_empty() {
+            out.push(b'/');
+        }
+        if let Some(query) = self.head.query {
+            out.push(b'?');
+            out.extend_from_slice(query.as_bytes());
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+    }
+
+    fn write_ours(&self, write: &mut impl FnMut(&HeaderName, &[u8])) {
+        write(&REQUEST_ID, self.request_id.as_bytes());
+        write(&TRACEPARENT, self.trace.parent());
+        write(&FORWARDED_FOR, self.client.forwarded_for.as_bytes());
+        write(&FORWARDED_PROTO, self.client.forwarded_proto.as_bytes());
+        if let Some(host) = self.head.authority {
+            write(&FORWARDED_HOST, host.as_bytes());
         }
         if let Some(consumer) = &self.admitted.consumer {
-            out.insert(CONSUMER_ID, consumer.application_id.clone());
-            out.insert(CONSUMER_NAME, consumer.application_name.clone());
-            out.insert(SUBSCRIPTION_ID, consumer.subscription_id.clone());
-            out.insert(PLAN, consumer.plan_slug.clone());
+            write(&CONSUMER_ID, consumer.application_id.as_bytes());
+            write(&CONSUMER_NAME, consumer.application_name.as_bytes());
+            write(&SUBSCRIPTION_ID, consumer.subscription_id.as_bytes());
+            write(&PLAN, consumer.plan_slug.as_bytes());
         }
-        out
     }
 }
 

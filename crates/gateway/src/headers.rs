@@ -27,11 +27,11 @@ pub(crate) struct Leave {
     pub(crate) trace_continued: bool,
 }
 
-/// The client's fields that go on to the upstream. Ours are added afterwards,
-/// so nothing that a client sends can name them away.
-pub(crate) fn of_request(client: &HeaderMap, leave: Leave) -> HeaderMap {
+/// Writes the client's fields that go on to the upstream. Ours are added beside
+/// them, and nothing that a client sends can name those away.
+pub(crate) fn of_request(client: &HeaderMap, leave: Leave, write: &mut impl FnMut(&HeaderName, &[u8])) {
     let named = Named::of(client);
-    let mut out = HeaderMap::with_capacity(client.len() + 16);
+    let own_id = client.get(&REQUEST_ID);
     for (name, value) in client {
         if named.contains(name) || stays_behind(name, leave.trace_continued) {
             continue;
@@ -39,48 +39,58 @@ pub(crate) fn of_request(client: &HeaderMap, leave: Leave) -> HeaderMap {
         match *name {
             COOKIE => {
                 if let Some(rest) = without_own_cookies(value) {
-                    out.append(COOKIE, rest);
+                    write(&COOKIE, rest.as_bytes());
                 }
             }
             AUTHORIZATION if leave.key.in_authorization() || carries_our_key(value) => {}
             _ if *name == API_KEY && leave.key.in_api_key() => {}
-            _ => {
-                out.append(name.clone(), value.clone());
-            }
+            _ if *name == CORRELATION_ID && own_id.is_some() => {}
+            _ => write(name, value.as_bytes()),
         }
     }
-    if let Some(own) = client.get(&REQUEST_ID) {
-        out.insert(CORRELATION_ID, own.clone());
+    if let Some(own) = own_id {
+        write(&CORRELATION_ID, own.as_bytes());
     }
     if asks_for_trailers(client) {
-        out.insert(TE, HeaderValue::from_static("trailers"));
-        out.insert(CONNECTION, HeaderValue::from_static("te"));
+        write(&TE, b"trailers");
+        write(&CONNECTION, b"te");
     }
-    out
 }
 
 /// The upstream's fields that go on to the client. The length is kept only
 /// where it speaks of a body that is not there (`HEAD`, 304).
-pub(crate) fn of_answer(upstream: &HeaderMap, keep_length: bool) -> HeaderMap {
-    let named = Named::of(upstream);
-    let mut out = HeaderMap::with_capacity(upstream.len() + 8);
-    for (name, value) in upstream {
-        let behind = match *name {
-            CONTENT_LENGTH => !keep_length,
-            SET_COOKIE => sets_own_cookie(value),
-            LINK if !named.contains(name) => {
-                if let Some(rest) = without_lifecycle_links(value) {
-                    out.append(LINK, rest);
-                }
-                true
-            }
-            _ => named.contains(name) || is_ours_to_answer(name.as_str()),
-        };
-        if !behind {
-            out.append(name.clone(), value.clone());
-        }
+pub(crate) fn of_answer(mut upstream: HeaderMap, keep_length: bool) -> HeaderMap {
+    let named = Named::of(&upstream);
+    let behind = |name: &&HeaderName| match **name {
+        CONTENT_LENGTH => !keep_length,
+        SET_COOKIE => false,
+        _ => named.contains(name) || is_ours_to_answer(name.as_str()),
+    };
+    let behind: Vec<HeaderName> = upstream.keys().filter(behind).cloned().collect();
+    for name in behind {
+        upstream.remove(name);
     }
-    out
+    rewrite(&mut upstream, &SET_COOKIE, |value| {
+        (!sets_own_cookie(value)).then(|| value.clone())
+    });
+    rewrite(&mut upstream, &LINK, without_lifecycle_links);
+    upstream
+}
+
+/// Puts others in the place of a field's values, or nothing.
+fn rewrite(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    mut into: impl FnMut(&HeaderValue) -> Option<HeaderValue>,
+) {
+    if !headers.contains_key(name) {
+        return;
+    }
+    let left: Vec<HeaderValue> = headers.get_all(name).iter().filter_map(&mut into).collect();
+    headers.remove(name);
+    for value in left {
+        headers.append(name.clone(), value);
+    }
 }
 
 /// Trailers of either direction that may go on.
@@ -345,8 +355,16 @@ mod tests {
             .collect()
     }
 
+    fn passed_on(client: &HeaderMap, leave: Leave) -> HeaderMap {
+        let mut out = HeaderMap::new();
+        of_request(client, leave, &mut |name, value| {
+            out.append(name.clone(), HeaderValue::from_bytes(value).unwrap());
+        });
+        out
+    }
+
     fn rebuilt(fields: &[(&str, &str)]) -> HeaderMap {
-        of_request(&map(fields), Leave::default())
+        passed_on(&map(fields), Leave::default())
     }
 
     #[test]
@@ -394,7 +412,7 @@ mod tests {
             ("authorization", "Basic x"),
             ("tracestate", "v=1"),
         ]);
-        let out = of_request(&client, leave);
+        let out = passed_on(&client, leave);
         assert_eq!(out, map(&[("authorization", "Basic x"), ("tracestate", "v=1")]));
     }
 
@@ -413,8 +431,8 @@ mod tests {
             ("x-internal", "1"),
         ]);
         let expected = map(&[("content-type", "text/plain"), ("set-cookie", "theme=dark")]);
-        assert_eq!(of_answer(&upstream, false), expected);
-        assert_eq!(of_answer(&upstream, true)["content-length"], "3");
+        assert_eq!(of_answer(upstream.clone(), false), expected);
+        assert_eq!(of_answer(upstream.clone(), true)["content-length"], "3");
     }
 
     #[test]
@@ -435,7 +453,7 @@ mod tests {
             ("link", "</p?a=1,2>; rel=next; title=\"a, \\\"rel=sunset\""),
             ("link", "</p?page=1>; rel=\"prev\""),
         ]);
-        assert_eq!(of_answer(&upstream, false), expected);
+        assert_eq!(of_answer(upstream.clone(), false), expected);
     }
 
     #[test]
@@ -494,7 +512,7 @@ mod tests {
             for (name, value) in &fields {
                 client.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
             }
-            for name in of_request(&client, Leave::default()).keys() {
+            for name in passed_on(&client, Leave::default()).keys() {
                 prop_assert!(matches!(name.as_str(), "accept" | "x-correlation-id"), "{name}");
             }
         }
@@ -502,7 +520,7 @@ mod tests {
         #[test]
         fn what_is_left_of_cookies_holds_no_session(value in "[a-z_=; -]{0,40}(gw_session=abc)?[a-z=; ]{0,20}") {
             let client = map(&[("cookie", &value)]);
-            if let Some(left) = of_request(&client, Leave::default()).get(COOKIE) {
+            if let Some(left) = passed_on(&client, Leave::default()).get(COOKIE) {
                 for pair in left.to_str().unwrap().split(';') {
                     prop_assert!(!pair.trim().starts_with("gw_session"));
                 }

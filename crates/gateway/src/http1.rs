@@ -8,13 +8,13 @@
 //! [`send`] are the way out, and this file is a connection from its first
 //! request to its last: one request at a time, in order.
 
-mod chunked;
-mod encode;
-mod framing;
+pub(crate) mod chunked;
+pub(crate) mod encode;
+pub(crate) mod framing;
 mod head;
-mod lines;
+pub(crate) mod lines;
+pub(crate) mod outbound;
 mod send;
-mod watchdog;
 pub(crate) mod wire;
 
 pub(crate) use self::lines::{MAX_FIELDS, MAX_HEAD, MAX_TARGET};
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use http::header::{CONNECTION, EXPECT, TE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use http_body::Body;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
@@ -35,14 +35,15 @@ use tokio::net::TcpStream;
 use self::encode::{Framing, Persistence};
 use self::head::{Head, Spoiled};
 use self::lines::{Fault, Scanner};
-use self::send::{Cut, Means, Sending, Trailers};
-use self::watchdog::Watchdog;
+use self::outbound::{Cut, Outbound, Trailers};
+use self::send::Sending;
 use self::wire::{Asks, Behind, Wire};
 use crate::body::ClientBody;
 use crate::http2;
 use crate::proxy;
 use crate::proxy::answer::AnswerBody;
 use crate::rejection::Rejection;
+use crate::watchdog::Watchdog;
 use crate::worker::Worker;
 use crate::worker::connection::ConnectionState;
 use crate::worker::drain::Drained;
@@ -152,7 +153,7 @@ struct Shape {
 
 impl Shape {
     fn of(parts: &Parts) -> Self {
-        let wants_trailers = parts.headers.contains_key(TE) && names(&parts.headers, &TE, b"trailers");
+        let wants_trailers = parts.headers.contains_key(TE) && framing::names(&parts.headers, &TE, b"trailers");
         Self {
             method: parts.method.clone(),
             version: parts.version,
@@ -164,16 +165,6 @@ impl Shape {
             keeps_open: framing::keeps_open(parts),
         }
     }
-}
-
-/// Whether a list of words holds this one.
-fn names(headers: &HeaderMap, name: &HeaderName, word: &[u8]) -> bool {
-    headers.get_all(name).iter().any(|value| {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .any(|token| token.trim_ascii().eq_ignore_ascii_case(word))
-    })
 }
 
 impl Connection<'_> {
@@ -362,10 +353,10 @@ impl Connection<'_> {
             true if shape.version < Version::HTTP_11 => Persistence::KeepAlive,
             true => Persistence::Open,
         };
-        self.out.clear();
-        self.out.extend_from_slice(interim);
+        let mut out = std::mem::take(&mut self.out);
+        out.extend_from_slice(interim);
         encode::head(
-            &mut self.out,
+            &mut out,
             parts.status,
             &parts.headers,
             framing,
@@ -377,16 +368,15 @@ impl Connection<'_> {
                     .with(now, |date| encode::field(out, "date", date.as_bytes()));
             },
         );
-        let means = Means {
+        let mut sending = Sending {
             wire: &self.wire,
             watchdog: &mut self.watchdog,
             patience: self.worker.settings.times.idle,
-            out: &mut self.out,
+            answer: Outbound::new(out, body, framing, shape.trailers),
+            stalled: None,
         };
-        let mut sending = Sending::new(means, body, framing, shape.trailers);
         let sent = std::future::poll_fn(|cx| sending.poll(cx)).await;
-        drop(sending);
-        self.out.clear();
+        self.out = sending.answer.into_memory();
         self.out.shrink_to(KEPT_OUT);
         match sent {
             Ok(()) if stays => After::NextRequest,
@@ -401,7 +391,7 @@ impl Connection<'_> {
 
     fn cut_off(&self, cut: &Cut, framing: Framing) {
         tracing::debug!(client.address = %self.state.peer, error = %cut, "answer cut off");
-        if matches!(cut, Cut::Client(error) if error.kind() == std::io::ErrorKind::TimedOut) {
+        if matches!(cut, Cut::Socket(error) if error.kind() == std::io::ErrorKind::TimedOut) {
             self.worker.metrics.slow_clients.add(1);
         }
         // An answer that ends with its connection must not look as if it had ended well.

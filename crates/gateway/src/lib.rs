@@ -40,4 +40,5 @@ mod route;
 mod testing;
 mod trace;
 mod upstream;
+mod watchdog;
 mod worker;

@@ -197,7 +197,7 @@ fn finish(mut call: Box<Call>, outcome: Outcome, version: Version) -> Response<A
 fn relay(mut call: Box<Call>, admitted: &Admitted, exchanged: Exchanged) -> Response<AnswerBody> {
     let Exchanged { head, relay } = exchanged;
     let bodiless = *call.method() == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
-    let mut headers = headers::of_answer(&head.headers, bodiless);
+    let mut headers = headers::of_answer(head.headers, bodiless);
     admitted.write_response_headers(&mut headers);
     headers.insert(REQUEST_ID, call.request_id.clone());
     if let Some(time) = call.upstream_time_for_console() {

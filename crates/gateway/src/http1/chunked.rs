@@ -39,9 +39,20 @@ pub(crate) enum Decoder {
     Chunked(Chunked),
 }
 
+/// What becomes of trailers that mean something else, or too late, behind the content.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misplaced {
+    /// The body is refused: a client that sends them is up to something.
+    #[default]
+    Refused,
+    /// They are left out: an upstream knows no better.
+    LeftOut,
+}
+
 /// How far a body in chunks is.
 #[derive(Debug, Default)]
 pub(crate) struct Chunked {
+    misplaced: Misplaced,
     state: State,
     extensions: usize,
 }
@@ -70,10 +81,10 @@ impl Decoder {
     }
 
     /// Whether nothing of the body is left.
-    pub(crate) fn is_done(&self) -> bool {
+    pub(crate) const fn is_done(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,
-            Self::Chunked(chunked) => chunked.state == State::Done,
+            Self::Chunked(chunked) => matches!(chunked.state, State::Done),
         }
     }
 
@@ -87,6 +98,14 @@ impl Decoder {
 }
 
 impl Chunked {
+    /// A body of which nothing was read.
+    pub(crate) fn new(misplaced: Misplaced) -> Self {
+        Self {
+            misplaced,
+            ..Self::default()
+        }
+    }
+
     fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Piece>, Broken> {
         loop {
             self.state = match self.state {
@@ -112,7 +131,7 @@ impl Chunked {
                     _ => return Err("a chunk must end with CRLF"),
                 },
                 State::Trailers => {
-                    let Some(trailers) = trailers(buffer)? else {
+                    let Some(trailers) = trailers(buffer, self.misplaced)? else {
                         return Ok(None);
                     };
                     self.state = State::Done;
@@ -190,7 +209,7 @@ fn is_extension(text: &[u8]) -> bool {
 }
 
 /// Takes the section behind the last chunk.
-fn trailers(buffer: &mut BytesMut) -> Result<Option<HeaderMap>, Broken> {
+fn trailers(buffer: &mut BytesMut, misplaced: Misplaced) -> Result<Option<HeaderMap>, Broken> {
     let window = buffer.get(..buffer.len().min(MAX_TRAILERS)).unwrap_or_default();
     let Some(end) = lines::section_end(window)? else {
         return if buffer.len() >= MAX_TRAILERS {
@@ -214,6 +233,9 @@ fn trailers(buffer: &mut BytesMut) -> Result<Option<HeaderMap>, Broken> {
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD_TRAILER)?;
         if is_forbidden(name.as_str()) {
+            if misplaced == Misplaced::LeftOut {
+                continue;
+            }
             return Err("a trailer must not frame, route, authorise or describe the message");
         }
         let value = HeaderValue::from_bytes(field.value).map_err(|_| BAD_TRAILER)?;

@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, StatusCode, Version};
 
 /// How the body of an answer is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// There is none; a length that stands in the head speaks of another answer.
     Bodiless,
     /// So many bytes.
@@ -18,7 +18,7 @@ pub(super) enum Framing {
 
 impl Framing {
     /// The framing of an answer of which `exact` bytes are to come, if that is known.
-    pub(super) fn of(request: &Method, version: Version, status: StatusCode, exact: Option<u64>) -> Self {
+    pub(crate) fn of(request: &Method, version: Version, status: StatusCode, exact: Option<u64>) -> Self {
         let bodiless = *request == Method::HEAD
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -33,7 +33,7 @@ impl Framing {
 
 /// What an answer says about its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Persistence {
+pub(crate) enum Persistence {
     /// It stays open, as HTTP/1.1 connections do.
     Open,
     /// It stays open, which a client of HTTP/1.0 has to be told.
@@ -43,7 +43,7 @@ pub(super) enum Persistence {
 }
 
 /// Writes the head of an answer. `date` is asked for when nobody else said when it was made.
-pub(super) fn head(
+pub(crate) fn head(
     out: &mut Vec<u8>,
     status: StatusCode,
     headers: &HeaderMap,
@@ -69,12 +69,8 @@ pub(super) fn head(
         }
     }
     match framing {
-        Framing::Length(length) => {
-            out.extend_from_slice(b"content-length: ");
-            decimal(out, length);
-            out.extend_from_slice(b"\r\n");
-        }
-        Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Framing::Length(number) => length(out, number),
+        Framing::Chunked => chunked(out),
         Framing::Bodiless | Framing::UntilClose => {}
     }
     match persistence {
@@ -89,11 +85,23 @@ pub(super) fn head(
 }
 
 /// Writes one field.
-pub(super) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Says how many bytes follow the head.
+pub(crate) fn length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"content-length: ");
+    decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Says that chunks follow the head.
+pub(crate) fn chunked(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"transfer-encoding: chunked\r\n");
 }
 
 fn decimal(out: &mut Vec<u8>, number: u64) {
@@ -101,7 +109,7 @@ fn decimal(out: &mut Vec<u8>, number: u64) {
 }
 
 /// Writes a number as the size of a chunk has it.
-pub(super) fn hexadecimal(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn hexadecimal(out: &mut Vec<u8>, number: u64) {
     digits(out, number, 16);
 }
 

@@ -3,7 +3,7 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 /// The rule that a message breaks, in words.
 type Broken = &'static str;
@@ -38,7 +38,10 @@ pub(crate) fn of(parts: &Parts) -> Result<Framing, Broken> {
     }
     match (coding, length) {
         (None, None) => Ok(Framing::Empty),
-        (None, Some(length)) => read_length(length),
+        (None, Some(length)) => Ok(match read_length(length)? {
+            0 => Framing::Empty,
+            length => Framing::Length(length),
+        }),
         (Some(_), Some(_)) => Err("Content-Length and Transfer-Encoding must not stand together"),
         (Some(_), None) if parts.version < Version::HTTP_11 => Err("Transfer-Encoding needs HTTP/1.1"),
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
@@ -46,35 +49,37 @@ pub(crate) fn of(parts: &Parts) -> Result<Framing, Broken> {
     }
 }
 
-fn read_length(value: &HeaderValue) -> Result<Framing, Broken> {
+/// A `Content-Length`.
+///
+/// # Errors
+/// When it is no decimal number, or one that nobody can mean.
+pub(crate) fn read_length(value: &HeaderValue) -> Result<u64, Broken> {
     let digits = value.as_bytes();
     if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
         return Err("Content-Length must be a decimal number");
     }
-    let length = digits
+    Ok(digits
         .iter()
-        .fold(0, |sum: u64, digit| sum * 10 + u64::from(digit - b'0'));
-    Ok(match length {
-        0 => Framing::Empty,
-        length => Framing::Length(length),
-    })
+        .fold(0, |sum: u64, digit| sum * 10 + u64::from(digit - b'0')))
 }
 
 /// Whether the client lets the connection stay open (RFC 9112, section 9.3).
 pub(crate) fn keeps_open(parts: &Parts) -> bool {
-    let says = |word: &[u8]| {
-        parts.headers.get_all(CONNECTION).iter().any(|value| {
-            value
-                .as_bytes()
-                .split(|byte| *byte == b',')
-                .any(|token| token.trim_ascii().eq_ignore_ascii_case(word))
-        })
-    };
-    if parts.version < Version::HTTP_11 {
-        says(b"keep-alive") && !says(b"close")
-    } else {
-        !says(b"close")
+    if !parts.headers.contains_key(CONNECTION) {
+        return parts.version >= Version::HTTP_11;
     }
+    let says = |word: &[u8]| names(&parts.headers, &CONNECTION, word);
+    !says(b"close") && (parts.version >= Version::HTTP_11 || says(b"keep-alive"))
+}
+
+/// Whether a list of words holds this one.
+pub(crate) fn names(headers: &HeaderMap, name: &HeaderName, word: &[u8]) -> bool {
+    headers.get_all(name).iter().any(|value| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(word))
+    })
 }
 
 #[cfg(test)]

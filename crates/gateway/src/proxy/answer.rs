@@ -8,8 +8,8 @@ use http::Method;
 use http_body::{Body, Frame, SizeHint};
 
 use super::call::Call;
-use crate::body::{AnswerFault, AnswerStream};
-use crate::upstream::connect::Line;
+use crate::body::AnswerFault;
+use crate::upstream::talk::Talk;
 use crate::upstream::target::Place;
 
 /// An answer's body. It carries its call along, whose record is written when
@@ -23,17 +23,18 @@ pub(crate) struct AnswerBody {
 #[derive(Debug)]
 enum Content {
     Own(Option<Bytes>),
-    Upstream(Box<Relay>),
+    Upstream(Relay),
+    /// It ended: nothing is held for it any more.
+    Over,
 }
 
 /// An upstream's answer on its way.
 #[derive(Debug)]
 pub(crate) struct Relay {
-    /// The body.
-    pub(crate) stream: AnswerStream,
-    /// The connection it comes over, kept when the body has ended well, and
-    /// the place at the target, which is free again then.
-    pub(crate) held: Option<(Line, Place)>,
+    /// What it comes over.
+    pub(crate) talk: Box<Talk>,
+    /// The place at the target, which is free again when the answer has ended.
+    pub(crate) _place: Place,
 }
 
 impl AnswerBody {
@@ -48,8 +49,8 @@ impl AnswerBody {
     }
 
     /// An upstream's answer.
-    pub(crate) fn relayed(relay: Box<Relay>, call: Box<Call>) -> Self {
-        let ended = relay.stream.is_end_stream();
+    pub(crate) fn relayed(relay: Relay, call: Box<Call>) -> Self {
+        let ended = relay.talk.is_over();
         let mut body = Self {
             content: Content::Upstream(relay),
             call: Some(call),
@@ -64,10 +65,19 @@ impl AnswerBody {
     fn finish(&mut self) {
         let Some(mut call) = self.call.take() else { return };
         call.complete = true;
-        if let Content::Upstream(relay) = &mut self.content
-            && let Some((line, _place)) = relay.held.take()
+        if let Content::Upstream(relay) = std::mem::replace(&mut self.content, Content::Over)
+            && let Some(line) = relay.talk.into_line()
         {
             call.worker().pool.put(line);
+        }
+    }
+
+    /// Sends on what is left of the request, while nothing of the answer is wanted.
+    pub(crate) fn drive_upload(&mut self, cx: &mut Context<'_>) {
+        if let Content::Upstream(relay) = &mut self.content
+            && let Err(fault) = relay.talk.poll_send(cx)
+        {
+            tracing::debug!(error = %fault, "request broke off behind its answer");
         }
     }
 
@@ -84,9 +94,7 @@ impl AnswerBody {
             tracing::debug!(call.id = %call.id, error = %fault, "answer cut off");
             call.worker().metrics.upstream_failures.add(1);
         }
-        if let Content::Upstream(relay) = &mut self.content {
-            relay.held = None;
-        }
+        self.content = Content::Over;
     }
 }
 
@@ -101,7 +109,8 @@ impl Body for AnswerBody {
         let this = self.get_mut();
         let frame = match &mut this.content {
             Content::Own(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
-            Content::Upstream(relay) => ready!(relay.stream.poll_piece(cx)),
+            Content::Upstream(relay) => ready!(relay.talk.poll_piece(cx)),
+            Content::Over => None,
         };
         match &frame {
             Some(Ok(frame)) => this.count(frame.data_ref().map_or(0, Bytes::len)),
@@ -117,7 +126,8 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Own(bytes) => bytes.is_none(),
-            Content::Upstream(relay) => relay.stream.is_end_stream(),
+            Content::Upstream(relay) => relay.talk.is_over(),
+            Content::Over => true,
         }
     }
 
@@ -127,7 +137,8 @@ impl Body for AnswerBody {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
-            Content::Upstream(relay) => relay.stream.size_hint(),
+            Content::Upstream(relay) => relay.talk.size_hint(),
+            Content::Over => SizeHint::with_exact(0),
         }
     }
 }

@@ -3,19 +3,20 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use gatewright_model::api::Timeouts;
-use http::{Method, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use http::Method;
 
 use super::answer::Relay;
 use super::call::Call;
-use crate::body::{AnswerStream, RequestBody, Upload, UploadFault};
+use crate::body::{RequestBody, Upload, UploadFault};
 use crate::forward::Outgoing;
 use crate::rejection::Rejection;
-use crate::upstream::connect::Line;
+use crate::upstream::AnswerHead;
+use crate::upstream::line::Line;
+use crate::upstream::talk::{Lost, Taken, Talk};
 use crate::upstream::target::{NoTarget, Place, Target, UpstreamSet};
 
 /// Targets that are tried before a call is given up.
@@ -25,16 +26,14 @@ const MAX_TARGETS: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Exchanged {
     /// Status and fields as the upstream sent them.
-    pub(crate) head: http::response::Parts,
+    pub(crate) head: AnswerHead,
     /// The body.
-    pub(crate) relay: Box<Relay>,
+    pub(crate) relay: Relay,
 }
 
 /// How an attempt over one connection ended without an answer.
 enum Failed {
-    /// The connection was gone before anything was sent: the body is untouched.
-    Unsent(RequestBody),
-    /// A kept connection was closed under a request that may be sent again.
+    /// A kept connection was closed under a request without a body that may be sent again.
     Stale,
     /// For good.
     Final(Rejection),
@@ -77,11 +76,9 @@ pub(crate) async fn exchange(
                 continue;
             }
         };
-        let request = outgoing.request(&target, body)?;
-        let replay = if kept { replay } else { Replay::Never };
-        match attempt(line, place, request, upstream.timeouts, replay).await {
+        let way = Way { line, place, kept };
+        match attempt(way, outgoing, body, upstream.timeouts, replay).await {
             Ok(exchanged) => return Ok(exchanged),
-            Err(Failed::Unsent(untouched)) => body = untouched,
             Err(Failed::Stale) => body = RequestBody::Empty,
             Err(Failed::Final(rejection)) => return Err(rejection),
         }
@@ -132,12 +129,12 @@ async fn line(
     replay: Replay,
 ) -> Result<(Line, bool), Rejection> {
     while reuse == Reuse::Allowed
-        && let Some(line) = worker.pool.take(&target.origin)
+        && let Some(mut line) = worker.pool.take(&target.origin)
     {
         if replay == Replay::Never {
             // Lets the event loop see a close that has arrived: this request has one attempt.
             tokio::task::yield_now().await;
-            if !line.sender.is_ready() {
+            if !line.is_usable() {
                 continue;
             }
         }
@@ -155,98 +152,97 @@ async fn line(
     }
 }
 
-async fn attempt(
-    mut line: Line,
+/// What a request is sent over.
+struct Way {
+    line: Line,
     place: Place,
-    request: http::Request<RequestBody>,
+    /// It was used before.
+    kept: bool,
+}
+
+async fn attempt(
+    way: Way,
+    outgoing: &Outgoing<'_>,
+    body: RequestBody,
     timeouts: Timeouts,
     replay: Replay,
 ) -> Result<Exchanged, Failed> {
-    let upload = request.body().upload();
+    let Way {
+        mut line,
+        place,
+        kept,
+    } = way;
+    let upload = body.upload();
+    let began = Instant::now();
     if let Some(upload) = &upload {
         // What the connection took is not the client's time.
-        upload.progress.set(Instant::now());
+        upload.progress.set(began);
     }
-    line.watch.arm();
-    let sending = line.sender.try_send_request(request);
-    let response = match upload {
-        None => {
-            let limit = Duration::from_millis(timeouts.response_ms.into());
-            tokio::time::timeout(limit, sending)
-                .await
-                .map_err(|_| Failed::Final(Rejection::UpstreamTimeout))?
-        }
-        Some(ref upload) => while_sending(sending, upload, timeouts).await?,
-    };
-    let response = response.map_err(|error| failed(error, upload.as_deref(), replay))?;
-    line.watch.disarm();
-    // Nothing was switched, and a protocol that was not asked for would hide messages from us.
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Failed::Final(Rejection::UpstreamInvalid));
-    }
-    let (head, body) = response.into_parts();
+    let bodiless = upload.is_none();
+    let request = outgoing.message(place.target(), body, line.take_memory());
     let idle = Duration::from_millis(timeouts.idle_ms.into());
-    Ok(Exchanged {
-        head,
-        relay: Box::new(Relay {
-            stream: AnswerStream::new(body, idle),
-            held: Some((line, place)),
-        }),
-    })
-}
-
-type Sent = Result<Response<Incoming>, TrySendError<http::Request<RequestBody>>>;
-
-/// Waits for the answer while the body is sent: each piece has its time, and
-/// the answer has its own from the last piece on.
-async fn while_sending(
-    sending: impl Future<Output = Sent>,
-    upload: &Upload,
-    timeouts: Timeouts,
-) -> Result<Sent, Failed> {
-    let mut sending = std::pin::pin!(sending);
-    loop {
-        let deadline = deadline(upload, timeouts);
-        match tokio::time::timeout_at(deadline.into(), sending.as_mut()).await {
-            Ok(sent) => return Ok(sent),
-            Err(_) if self::deadline(upload, timeouts) > deadline => {}
-            Err(_) if upload.waits_for_client.get() && !upload.ended.get() => {
-                return Err(Failed::Final(Rejection::RequestTimeout));
-            }
-            Err(_) => return Err(Failed::Final(Rejection::UpstreamTimeout)),
+    let mut talk = Box::new(Talk::begin(line, request, &outgoing.parts.method, idle));
+    let answered = std::future::poll_fn(|cx| {
+        if let Poll::Ready(head) = talk.poll_head(cx) {
+            return Poll::Ready(head.map_err(Some));
         }
+        loop {
+            let deadline = deadline(upload.as_deref(), began, timeouts);
+            std::task::ready!(talk.poll_deadline(cx, deadline));
+            // The body may have gone on meanwhile.
+            if self::deadline(upload.as_deref(), began, timeouts) == deadline {
+                return Poll::Ready(Err(None));
+            }
+        }
+    })
+    .await;
+    match answered {
+        Ok(head) => Ok(Exchanged {
+            head,
+            relay: Relay {
+                talk,
+                _place: place,
+            },
+        }),
+        Err(None) => Err(Failed::Final(too_late(upload.as_deref()))),
+        Err(Some(lost)) => Err(match lost {
+            Lost::Closed(taken)
+                if kept && bodiless && (replay == Replay::Safe || taken == Taken::Nothing) =>
+            {
+                Failed::Stale
+            }
+            lost => Failed::Final(of_lost(&lost, upload.as_deref())),
+        }),
     }
 }
 
-fn deadline(upload: &Upload, timeouts: Timeouts) -> Instant {
-    let wait = if upload.ended.get() {
-        timeouts.response_ms
-    } else {
-        timeouts.idle_ms
+/// Each piece of a body has its time, and the answer has its own from the last piece on.
+fn deadline(upload: Option<&Upload>, began: Instant, timeouts: Timeouts) -> Instant {
+    let (since, wait) = match upload {
+        None => (began, timeouts.response_ms),
+        Some(upload) if upload.ended.get() => (upload.progress.get(), timeouts.response_ms),
+        Some(upload) => (upload.progress.get(), timeouts.idle_ms),
     };
-    upload.progress.get() + Duration::from_millis(wait.into())
+    since + Duration::from_millis(wait.into())
 }
 
-fn failed(
-    mut error: TrySendError<http::Request<RequestBody>>,
-    upload: Option<&Upload>,
-    replay: Replay,
-) -> Failed {
-    if let Some(request) = error.take_message() {
-        return Failed::Unsent(request.into_body());
+/// Whose time it was.
+fn too_late(upload: Option<&Upload>) -> Rejection {
+    let client = upload.is_some_and(|upload| upload.waits_for_client.get() && !upload.ended.get());
+    if client {
+        Rejection::RequestTimeout
+    } else {
+        Rejection::UpstreamTimeout
     }
+}
+
+fn of_lost(lost: &Lost, upload: Option<&Upload>) -> Rejection {
     let fault = upload.and_then(|upload| Some((upload.fault.get()?, upload.limit)));
     if let Some((fault, limit)) = fault {
-        return Failed::Final(of_upload(fault, limit));
+        return of_upload(fault, limit);
     }
-    let error = error.into_error();
-    let closed = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-    let broken = closed || std::error::Error::source(&error).is_some_and(is_broken_socket);
-    if replay == Replay::Safe && broken {
-        return Failed::Stale;
-    }
-    tracing::debug!(%error, "no answer from the upstream");
-    Failed::Final(Rejection::UpstreamInvalid)
+    tracing::debug!(error = %lost, "no answer from the upstream");
+    Rejection::UpstreamInvalid
 }
 
 /// How a broken request body is answered.
@@ -257,14 +253,4 @@ pub(crate) fn of_upload(fault: UploadFault, limit: u64) -> Rejection {
         UploadFault::Left => Rejection::BadRequest("the body broke off"),
         UploadFault::Malformed => Rejection::BadRequest("the body's framing is broken"),
     }
-}
-
-fn is_broken_socket(source: &(dyn std::error::Error + 'static)) -> bool {
-    use std::io::ErrorKind as K;
-    source.downcast_ref::<std::io::Error>().is_some_and(|error| {
-        matches!(
-            error.kind(),
-            K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted
-        )
-    })
 }

@@ -5,37 +5,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::io::{HeadWatch, Stream, UpstreamIo};
+use super::io::Stream;
+use super::line::Line;
 use super::own::OwnListeners;
 use super::resolve::{self, Resolver};
 use super::target::Origin;
-use crate::body::RequestBody;
 use crate::rejection::Rejection;
-
-/// Header fields that an answer may have.
-const MAX_FIELDS: usize = 200;
-/// Bytes that the head of an answer may have.
-const MAX_HEAD: usize = 64 * 1024;
-/// Bytes of an answer that are buffered for one connection.
-const BUFFER: usize = 128 * 1024;
-
-/// A connection to an upstream that can take a request.
-#[derive(Debug)]
-pub(crate) struct Line {
-    /// Takes requests.
-    pub(crate) sender: SendRequest<RequestBody>,
-    /// Bounds what comes before an answer.
-    pub(crate) watch: Rc<HeadWatch>,
-    /// Where it leads.
-    pub(crate) origin: Arc<Origin>,
-}
 
 /// Why no connection was made.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +32,6 @@ pub(crate) enum ConnectError {
     /// The other side refused, or its certificate is not valid.
     #[error("{0}")]
     Refused(#[source] io::Error),
-    /// The connection could not be set up for HTTP.
-    #[error("{0}")]
-    Protocol(#[source] hyper::Error),
 }
 
 impl ConnectError {
@@ -73,21 +50,15 @@ pub(crate) struct Connector {
     resolver: Rc<Resolver>,
     own: OwnListeners,
     tls: Arc<ClientConfig>,
-    http: http1::Builder,
 }
 
 impl Connector {
     /// `tls` is shared by all workers, so that sessions are resumed across them.
     pub(crate) fn new(own: OwnListeners, tls: Arc<ClientConfig>) -> Self {
-        let mut http = http1::Builder::new();
-        http.max_headers(MAX_FIELDS)
-            .max_header_size(MAX_HEAD)
-            .max_buf_size(BUFFER);
         Self {
             resolver: Resolver::new(),
             own,
             tls,
-            http,
         }
     }
 
@@ -99,20 +70,7 @@ impl Connector {
         let stream = tokio::time::timeout(limit, self.open(origin))
             .await
             .map_err(|_| ConnectError::TimedOut)??;
-        let watch = Rc::new(HeadWatch::default());
-        let io = TokioIo::new(UpstreamIo::new(stream, Rc::clone(&watch)));
-        let (sender, connection) = self.http.handshake(io).await.map_err(ConnectError::Protocol)?;
-        // The task lives as long as the sender and its last answer; calls see its errors.
-        tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "upstream connection ended");
-            }
-        });
-        Ok(Line {
-            sender,
-            watch,
-            origin: Arc::clone(origin),
-        })
+        Ok(Line::new(stream, Arc::clone(origin)))
     }
 
     async fn open(&self, origin: &Origin) -> Result<Stream, ConnectError> {

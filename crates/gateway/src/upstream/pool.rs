@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connect::Line;
+use super::line::Line;
 use super::target::Origin;
 
 /// How many connections are kept, and for how long.
@@ -58,9 +58,9 @@ impl Pool {
     pub(crate) fn take(&self, origin: &Arc<Origin>) -> Option<Line> {
         let mut idle = self.idle.borrow_mut();
         let lines = idle.get_mut(origin)?;
-        while let Some(candidate) = lines.pop() {
+        while let Some(mut candidate) = lines.pop() {
             self.count.set(self.count.get().saturating_sub(1));
-            if candidate.line.sender.is_ready() && candidate.since.elapsed() < self.keep.idle {
+            if candidate.since.elapsed() < self.keep.idle && candidate.line.is_usable() {
                 return Some(candidate.line);
             }
         }
@@ -68,10 +68,11 @@ impl Pool {
     }
 
     /// Keeps a connection whose last answer has ended.
-    pub(crate) fn put(&self, line: Line) {
-        if line.sender.is_closed() || self.count.get() >= self.keep.total {
+    pub(crate) fn put(&self, mut line: Line) {
+        if self.count.get() >= self.keep.total {
             return;
         }
+        line.rest();
         let mut idle = self.idle.borrow_mut();
         if !idle.contains_key(&line.origin) {
             idle.insert(Arc::clone(&line.origin), Vec::new());
@@ -91,7 +92,7 @@ impl Pool {
     pub(crate) fn sweep(&self) {
         let mut left = 0;
         self.idle.borrow_mut().retain(|_, lines| {
-            lines.retain(|idle| !idle.line.sender.is_closed() && idle.since.elapsed() < self.keep.idle);
+            lines.retain_mut(|idle| idle.since.elapsed() < self.keep.idle && idle.line.is_usable());
             left += lines.len();
             !lines.is_empty()
         });

@@ -8,11 +8,11 @@ use tokio::time::{Instant, Sleep};
 
 /// The timer.
 #[derive(Debug, Default)]
-pub(super) struct Watchdog(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Watchdog(Option<Pin<Box<Sleep>>>);
 
 impl Watchdog {
     /// Ends at `deadline`, which may be another one each time.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, deadline: std::time::Instant) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: std::time::Instant) -> Poll<()> {
         let deadline = Instant::from_std(deadline);
         let timer = self
             .0
