@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gatewright_model::console_token::{self, ConsoleGrant, ConsoleSigner};
 use gatewright_model::consumer::{ApplicationState, SubscriptionState};
-use gatewright_model::id::{ApiId, CredentialId, PlanVersionId, SubscriptionId, TenantId};
+use gatewright_model::id::{ApiId, ApplicationId, CredentialId, PlanVersionId, SubscriptionId, TenantId};
 use gatewright_model::plan::{Security, grants};
 use gatewright_model::secret::{SecretHasher, SecretKind, recognise};
 use gatewright_model::time::Timestamp;
@@ -63,6 +63,7 @@ pub(crate) struct Subscribed<'c> {
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     proof: Proof,
+    pub(crate) application_id: ApplicationId,
     pub(crate) application: Arc<ApplicationRecord>,
 }
 
@@ -196,16 +197,20 @@ fn caller(
     now: Timestamp,
 ) -> Option<Caller> {
     let text = std::str::from_utf8(key).ok()?;
-    let (proof, application) = if text.starts_with(console_token::PREFIX) {
+    let (proof, application_id) = if text.starts_with(console_token::PREFIX) {
         let grant = grant(&keys.console, text, wanted.api, now)?;
         (Proof::Console(grant.subscription_id), grant.application_id)
     } else {
         let credential = credential(subjects, &keys.credentials, text, wanted.tenant, now)?;
         (Proof::Key(credential.id), credential.application_id)
     };
-    let application = subjects.application(application)?;
+    let application = subjects.application(application_id)?;
     let usable = application.head.as_ref()?.state != ApplicationState::Archived;
-    usable.then_some(Caller { proof, application })
+    usable.then_some(Caller {
+        proof,
+        application_id,
+        application,
+    })
 }
 
 /// What a console token grants here. The API says of which tenant it is.

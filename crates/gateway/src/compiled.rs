@@ -13,6 +13,7 @@ use std::sync::Arc;
 use gatewright_model::id::VersionId;
 use gatewright_model::snapshot::PartHash;
 
+use crate::maps::FastMap;
 use crate::upstream::target::UpstreamSet;
 
 pub use api::{CompiledApi, CompiledLimit, CompiledLimits, CompiledPlan};
@@ -28,9 +29,9 @@ pub struct CompiledConfig {
     pub seq: i64,
     /// By host name, lower case. A suspended tenant keeps its hosts, so that
     /// they do not fall to the tenant at the root.
-    pub(crate) hosts: HashMap<Box<str>, Arc<TenantRoutes>>,
+    pub(crate) hosts: FastMap<Box<str>, Arc<TenantRoutes>>,
     /// By slug, under `/t/`.
-    pub(crate) slugs: HashMap<Box<str>, Arc<TenantRoutes>>,
+    pub(crate) slugs: FastMap<Box<str>, Arc<TenantRoutes>>,
     /// The tenant at the root.
     pub(crate) root: Option<Arc<TenantRoutes>>,
     /// Versions that could not be used as they were delivered.
@@ -54,7 +55,7 @@ struct PreparedUpstream {
 pub(crate) struct TenantRoutes {
     pub(crate) tenant: Arc<CompiledTenant>,
     /// By context path, with its leading slash.
-    pub(crate) contexts: HashMap<Box<str>, ApiRoutes>,
+    pub(crate) contexts: FastMap<Box<str>, ApiRoutes>,
     /// The most segments that a context has.
     pub(crate) deepest: usize,
 }
@@ -64,7 +65,7 @@ pub(crate) struct TenantRoutes {
 pub(crate) struct ApiRoutes {
     pub(crate) api: Arc<CompiledApi>,
     /// By label.
-    pub(crate) versions: HashMap<Box<str>, VersionRoute>,
+    pub(crate) versions: FastMap<Box<str>, VersionRoute>,
 }
 
 /// A version, and how one gets in.

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use gatewright_model::id::IdText;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -157,9 +158,9 @@ impl Outgoing<'_> {
             write(&FORWARDED_HOST, host.as_bytes());
         }
         if let Some(consumer) = &self.admitted.consumer {
-            write(&CONSUMER_ID, consumer.application_id.as_bytes());
-            write(&CONSUMER_NAME, consumer.application_name.as_bytes());
-            write(&SUBSCRIPTION_ID, consumer.subscription_id.as_bytes());
+            write(&CONSUMER_ID, IdText::of(consumer.application_id).as_bytes());
+            write(&CONSUMER_NAME, consumer.name().as_bytes());
+            write(&SUBSCRIPTION_ID, IdText::of(consumer.subscription_id).as_bytes());
             write(&PLAN, consumer.plan_slug.as_bytes());
         }
     }

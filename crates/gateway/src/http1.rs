@@ -153,7 +153,8 @@ struct Shape {
 
 impl Shape {
     fn of(parts: &Parts) -> Self {
-        let wants_trailers = parts.headers.contains_key(TE) && framing::names(&parts.headers, &TE, b"trailers");
+        let wants_trailers =
+            parts.headers.contains_key(TE) && framing::names(&parts.headers, &TE, b"trailers");
         Self {
             method: parts.method.clone(),
             version: parts.version,

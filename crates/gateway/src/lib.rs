@@ -34,6 +34,7 @@ mod http2;
 mod lifecycle;
 mod limit;
 mod listener;
+mod maps;
 mod proxy;
 mod route;
 #[cfg(test)]

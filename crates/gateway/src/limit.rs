@@ -2,8 +2,6 @@
 //! is a permit, and what the answer says about it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::fmt::Write;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +14,8 @@ use gatewright_model::limit::{LimitKind, Partition};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::compiled::{CompiledApi, CompiledConfig, CompiledLimit, CompiledLimits};
+use crate::http1::encode::decimal;
+use crate::maps::FastMap;
 use crate::rejection::{Exceeded, Rejection, seconds};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -39,7 +39,7 @@ impl RateHeaders {
         }
     }
 
-    fn of(limits: &CompiledLimits, state: String) -> Self {
+    fn of(limits: &CompiledLimits, state: Vec<u8>) -> Self {
         Self {
             policy: limits.policy.clone(),
             state: match state.is_empty() {
@@ -117,9 +117,9 @@ impl std::fmt::Display for Counted {
 }
 
 /// Counters that one worker keeps at hand, of either age at most so many.
-const AT_HAND: usize = 4_096;
+const AT_HAND: usize = 32_768;
 
-type ByCounter = HashMap<(u64, Counted), Arc<Permits>>;
+type ByCounter = FastMap<(u64, Counted), Arc<Permits>>;
 
 /// The permits that a worker has at hand, so that the shared registry is asked
 /// only for counters that this worker has not seen for a while.
@@ -184,7 +184,7 @@ impl CompiledLimits {
             return Ok(RateHeaders::default());
         }
         let now = Instant::now();
-        let mut state = String::with_capacity(48 * self.limits.len());
+        let mut state = Vec::with_capacity(48 * self.limits.len());
         // Nothing is allocated for the last limit, which is mostly the only one.
         let mut taken = Vec::new();
         for (index, limit) in self.limits.iter().enumerate() {
@@ -259,11 +259,14 @@ impl CompiledLimit {
 }
 
 /// One item of a structured-field list (RFC 9651): `"name";r=9;t=60`.
-fn push_state(state: &mut String, limit: &CompiledLimit, remaining: u64, reset_after: Duration) {
-    let comma = if state.is_empty() { "" } else { ", " };
+fn push_state(state: &mut Vec<u8>, limit: &CompiledLimit, remaining: u64, reset_after: Duration) {
     let reset = reset_after.as_secs() + u64::from(reset_after.subsec_nanos() > 0);
-    // Writing to a string cannot fail.
-    let _ = write!(state, "{comma}\"{}\";r={remaining};t={reset}", limit.name);
+    state.extend_from_slice(if state.is_empty() { b"\"" } else { b", \"" });
+    state.extend_from_slice(limit.name.as_bytes());
+    state.extend_from_slice(b"\";r=");
+    decimal(state, remaining);
+    state.extend_from_slice(b";t=");
+    decimal(state, reset);
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! What is decided about a request: where it goes, who sent it, and whether it may pass.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use gatewright_coordination::limiter::Limiter;
 use gatewright_model::api::VersionState;
 use gatewright_model::console_token::ConsoleSigner;
-use gatewright_model::id::TenantId;
+use gatewright_model::id::{ApplicationId, SubscriptionId, TenantId};
 use gatewright_model::secret::SecretHasher;
 use gatewright_model::time::Clock;
 use gatewright_model::traffic::{CallSource, CallSubject};
@@ -14,11 +15,11 @@ use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::authorize::{Entry, Subscribed, Wanted, enter, identify, presented};
-use crate::compiled::{CompiledConfig, CompiledLimits, CompiledPlan, CompiledVersion, OperationMatch};
+use crate::compiled::{CompiledConfig, CompiledLimits, CompiledVersion, OperationMatch};
 use crate::limit::{Limits, Partitions, RateHeaders, WorkerPermits};
 use crate::rejection::Rejection;
 use crate::route::{RouteTarget, route};
-use crate::subjects::{ApplicationRecord, Subjects, SubscriptionRecord};
+use crate::subjects::{ApplicationRecord, Subjects};
 use crate::upstream::target::UpstreamSet;
 
 /// What proofs of callers are checked by.
@@ -118,27 +119,6 @@ pub(crate) enum KeyLocation {
     Both,
 }
 
-/// Beside what is not ASCII. The escape itself, so that names can be told apart.
-const NOT_IN_NAMES: &AsciiSet = &CONTROLS.add(b'%');
-
-impl Consumer {
-    fn of(
-        application: &ApplicationRecord,
-        subscription: &SubscriptionRecord,
-        plan: &CompiledPlan,
-    ) -> Option<Self> {
-        let name = application.head.as_ref()?.name.as_str();
-        // Readers of fields disagree about bytes beyond ASCII.
-        let name = utf8_percent_encode(name, NOT_IN_NAMES).to_string();
-        Some(Self {
-            application_id: HeaderValue::try_from(application.id.to_string()).ok()?,
-            application_name: HeaderValue::try_from(name).ok()?,
-            subscription_id: HeaderValue::try_from(subscription.id.to_string()).ok()?,
-            plan_slug: plan.slug.clone(),
-        })
-    }
-}
-
 impl KeyLocation {
     /// Whether `X-API-Key` must be removed.
     pub(crate) const fn in_api_key(self) -> bool {
@@ -155,13 +135,26 @@ impl KeyLocation {
 #[derive(Debug, Clone)]
 pub(crate) struct Consumer {
     /// `X-Consumer-Id`: the application.
-    pub(crate) application_id: HeaderValue,
-    /// `X-Consumer-Name`: percent-encoded where it is not printable ASCII.
-    pub(crate) application_name: HeaderValue,
+    pub(crate) application_id: ApplicationId,
+    /// `X-Consumer-Name`, and more that is not told.
+    pub(crate) application: Arc<ApplicationRecord>,
     /// `X-Subscription-Id`.
-    pub(crate) subscription_id: HeaderValue,
+    pub(crate) subscription_id: SubscriptionId,
     /// `X-Plan`.
     pub(crate) plan_slug: HeaderValue,
+}
+
+/// Beside what is not ASCII. The escape itself, so that names can be told apart.
+const NOT_IN_NAMES: &AsciiSet = &CONTROLS.add(b'%');
+
+impl Consumer {
+    /// The application's name as a field can carry it: readers disagree about
+    /// bytes beyond ASCII.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        let head = self.application.head.as_ref();
+        let name = head.map_or("", |head| head.name.as_str());
+        utf8_percent_encode(name, NOT_IN_NAMES).into()
+    }
 }
 
 /// A request that does not pass.
@@ -337,7 +330,7 @@ impl Runtime {
         if let Some(caller) = &caller {
             facts.source = caller.source();
             facts.subject.credential_id = caller.credential_id();
-            facts.subject.application_id = Some(caller.application.id);
+            facts.subject.application_id = Some(caller.application_id);
         }
         let key_location = presented.location;
         match enter(&target.api.api, target.version, caller.as_ref(), now)? {
@@ -358,8 +351,12 @@ impl Runtime {
                 facts.subject.subscription_id = Some(subscription.id);
                 Ok(Passage {
                     limits: plan.limits(pinned),
-                    consumer: caller
-                        .and_then(|caller| Consumer::of(&caller.application, &subscription, plan)),
+                    consumer: caller.map(|caller| Consumer {
+                        application_id: caller.application_id,
+                        application: caller.application,
+                        subscription_id: subscription.id,
+                        plan_slug: plan.slug.clone(),
+                    }),
                     key_location,
                 })
             }

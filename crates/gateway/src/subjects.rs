@@ -13,12 +13,12 @@ mod shards;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gatewright_model::id::{ApplicationId, EntityId};
+use gatewright_model::id::ApplicationId;
 use gatewright_model::secret::SecretHash;
 use gatewright_model::snapshot::Delta;
 use subtle::ConstantTimeEq;
 
-use record::ApplicationChange;
+use record::{ApplicationChange, Placed};
 pub(crate) use record::{ApplicationRecord, CredentialRecord, SubscriptionRecord};
 use shards::Shards;
 
@@ -26,7 +26,7 @@ use shards::Shards;
 #[derive(Debug, Default)]
 pub struct Subjects {
     credentials: Shards<CredentialRecord>,
-    applications: Shards<Arc<ApplicationRecord>>,
+    applications: Shards<Placed>,
     applied: AtomicI64,
     credential_count: AtomicUsize,
     /// Held by whoever changes something; readers never ask for it.
@@ -36,13 +36,14 @@ pub struct Subjects {
 impl Subjects {
     /// The credential with this hash.
     pub(crate) fn credential(&self, hash: &SecretHash) -> Option<CredentialRecord> {
-        let found = self.credentials.find(&hash.0)?;
+        let found = self.credentials.find(&CredentialRecord::key_of(hash))?;
         bool::from(found.hash.0.ct_eq(&hash.0)).then_some(found)
     }
 
     /// The application with this id.
     pub(crate) fn application(&self, id: ApplicationId) -> Option<Arc<ApplicationRecord>> {
-        self.applications.find(id.uuid().as_bytes())
+        let placed = self.applications.find(&Placed::key_of(id))?;
+        Some(placed.application)
     }
 
     /// Every change up to this number is applied.
@@ -132,7 +133,7 @@ mod tests {
         // What the allocator adds: 16 bytes for each allocation, counts of an Arc included.
         let allocated = |bytes: usize| bytes + 16;
         let name = allocated(16 + 24);
-        let application = size_of::<usize>() + allocated(16 + size_of::<ApplicationRecord>()) + name;
+        let application = size_of::<Placed>() + allocated(16 + size_of::<ApplicationRecord>()) + name;
         let subscription = allocated(size_of::<SubscriptionRecord>());
         let bytes = size_of::<CredentialRecord>() + application + subscription;
         assert!(bytes < 400, "{bytes}");

@@ -62,6 +62,39 @@ fn decode(text: &str) -> Option<Uuid> {
         .map(Uuid::from_u128)
 }
 
+/// An id as it stands on the wire, without an allocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdText {
+    bytes: [u8; MAX_TEXT],
+    length: usize,
+}
+
+/// Longest prefix, underscore and suffix.
+const MAX_TEXT: usize = 8 + SUFFIX_LEN;
+
+impl IdText {
+    /// The text of an id.
+    #[must_use]
+    pub fn of<I: EntityId>(id: I) -> Self {
+        let mut suffix = [b'0'; SUFFIX_LEN];
+        encode(id.uuid(), &mut suffix);
+        let text = I::PREFIX.bytes().chain([b'_']).chain(suffix);
+        let mut bytes = [0; MAX_TEXT];
+        let mut length = 0;
+        for (slot, byte) in bytes.iter_mut().zip(text) {
+            *slot = byte;
+            length += 1;
+        }
+        Self { bytes, length }
+    }
+
+    /// ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
 #[doc(hidden)]
 pub fn format_id(prefix: &str, uuid: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut suffix = [b'0'; SUFFIX_LEN];
@@ -209,6 +242,7 @@ mod tests {
         fn every_uuid_survives_the_wire(bits: u128) {
             let id = CallId::from_uuid(Uuid::from_u128(bits));
             prop_assert_eq!(id.to_string().parse::<CallId>(), Ok(id));
+            prop_assert!(IdText::of(id).as_bytes() == id.to_string().as_bytes());
             let json = serde_json::to_string(&id).unwrap();
             prop_assert_eq!(serde_json::from_str::<CallId>(&json).unwrap(), id);
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_model::id::{EntityId, LeaseId, LimitId, uuid_v7};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::authority::{Authority, AuthorityAway, CounterKey, LeaseAnswer, LeaseRequest};
 use crate::gcra::Nanos;
@@ -27,6 +27,9 @@ use crate::notice::{Notice, Notices};
 const BATCH: usize = 512;
 /// Wakes taken in between two calls.
 const GULP: usize = 4_096;
+/// How long what is wanted is gathered after the authority was asked: on a busy
+/// node this task is woken some hundred times a second, not for each call.
+const GATHER: Duration = Duration::from_millis(1);
 /// How often a part of the idle counters is looked through.
 const SWEEP: Duration = Duration::from_secs(5);
 /// All that draining may take when nobody answers.
@@ -98,6 +101,8 @@ impl Exchange {
                 sweep_at = Instant::now() + SWEEP;
             }
             self.work().await;
+            // Who queues meanwhile wakes nobody.
+            sleep(GATHER).await;
         }
         self.give_everything_back().await;
     }

@@ -13,6 +13,7 @@ use super::{
     ApiRoutes, CompiledApi, CompiledConfig, CompiledPlan, CompiledTenant, CompiledVersion, Keyed, LeftOut,
     Part, PreparedUpstream, TenantRoutes, VersionRoute,
 };
+use crate::maps::FastMap;
 use crate::upstream::target::UpstreamSet;
 
 /// Why a configuration is refused. The one before it goes on serving.
@@ -241,7 +242,7 @@ impl Assembly<'_> {
     }
 
     fn tenant(&mut self, tenant: Arc<CompiledTenant>) -> TenantRoutes {
-        let mut contexts = HashMap::new();
+        let mut contexts = FastMap::default();
         for api in self.apis.remove(&tenant.id).unwrap_or_default() {
             let versions = self.versions.remove(&api.id).unwrap_or_default();
             let routes = versions.into_iter().map(|version| {
@@ -320,8 +321,8 @@ fn plan_covers(plan: &CompiledPlan, security: Security, version: VersionId) -> b
 fn config(seq: i64, tenants: Vec<Arc<TenantRoutes>>, compiled: CompiledParts) -> CompiledConfig {
     let mut config = CompiledConfig {
         seq,
-        hosts: HashMap::new(),
-        slugs: HashMap::new(),
+        hosts: FastMap::default(),
+        slugs: FastMap::default(),
         root: None,
         left_out: compiled.left_out,
         parts: compiled.parts,

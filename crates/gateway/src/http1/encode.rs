@@ -104,28 +104,28 @@ pub(crate) fn chunked(out: &mut Vec<u8>) {
     out.extend_from_slice(b"transfer-encoding: chunked\r\n");
 }
 
-fn decimal(out: &mut Vec<u8>, number: u64) {
-    digits(out, number, 10);
-}
-
-/// Writes a number as the size of a chunk has it.
-pub(crate) fn hexadecimal(out: &mut Vec<u8>, number: u64) {
-    digits(out, number, 16);
-}
-
-fn digits(out: &mut Vec<u8>, mut number: u64, base: u64) {
-    let begin = out.len();
-    loop {
-        let digit = u32::try_from(number % base).unwrap_or(0);
-        // A digit of a base up to 16 is ASCII.
-        out.extend(char::from_digit(digit, 16).map(|digit| u8::try_from(digit).unwrap_or(b'0')));
-        number /= base;
+/// Writes a number as lengths have it.
+pub(crate) fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        first -= 1;
+        number /= 10;
         if number == 0 {
             break;
         }
     }
-    if let Some(written) = out.get_mut(begin..) {
-        written.reverse();
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
+}
+
+/// Writes a number as the size of a chunk has it.
+pub(crate) fn hexadecimal(out: &mut Vec<u8>, number: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = 16 - number.leading_zeros() / 4;
+    for nibble in (0..nibbles.max(1)).rev() {
+        let digit = usize::try_from(number >> (nibble * 4) & 15).unwrap_or(0);
+        out.push(DIGITS.get(digit).copied().unwrap_or(b'0'));
     }
 }
 

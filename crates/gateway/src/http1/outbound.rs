@@ -257,9 +257,7 @@ impl<B: Body<Data = Bytes> + Unpin> Outbound<B> {
     }
 
     fn advance(&mut self, sent: usize) {
-        self.taken = self
-            .taken
-            .saturating_add(u64::try_from(sent).unwrap_or(u64::MAX));
+        self.taken = self.taken.saturating_add(u64::try_from(sent).unwrap_or(u64::MAX));
         let from_out = sent.min(self.out.len() - self.written);
         self.written += from_out;
         let from_data = (sent - from_out).min(self.data.len());

@@ -68,7 +68,8 @@ impl AnswerBody {
         if let Content::Upstream(relay) = std::mem::replace(&mut self.content, Content::Over)
             && let Some(line) = relay.talk.into_line()
         {
-            call.worker().pool.put(line);
+            let worker = call.worker();
+            worker.pool.put(line, &worker.memory);
         }
     }
 

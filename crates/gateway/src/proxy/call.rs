@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatewright_model::id::{CallId, EntityId, uuid_v7};
+use gatewright_model::id::{CallId, EntityId, IdText, uuid_v7};
 use gatewright_model::time::Timestamp;
 use gatewright_model::traffic::{CallRecord, CallSource};
 use http::header::USER_AGENT;
@@ -75,7 +75,8 @@ impl Call {
         Box::new(Self {
             id,
             // A TypeID is ASCII.
-            request_id: HeaderValue::try_from(id.to_string()).unwrap_or(HeaderValue::from_static("")),
+            request_id: HeaderValue::from_bytes(IdText::of(id).as_bytes())
+                .unwrap_or(HeaderValue::from_static("")),
             trace: Trace::of(&parts.headers, &for_trace),
             facts: CallFacts::default(),
             client: connection.peer.ip(),

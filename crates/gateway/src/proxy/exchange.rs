@@ -18,6 +18,7 @@ use crate::upstream::AnswerHead;
 use crate::upstream::line::Line;
 use crate::upstream::talk::{Lost, Taken, Talk};
 use crate::upstream::target::{NoTarget, Place, Target, UpstreamSet};
+use crate::worker::memory::Memory;
 
 /// Targets that are tried before a call is given up.
 const MAX_TARGETS: usize = 3;
@@ -77,7 +78,7 @@ pub(crate) async fn exchange(
             }
         };
         let way = Way { line, place, kept };
-        match attempt(way, outgoing, body, upstream.timeouts, replay).await {
+        match attempt(&worker.memory, way, outgoing, body, upstream.timeouts, replay).await {
             Ok(exchanged) => return Ok(exchanged),
             Err(Failed::Stale) => body = RequestBody::Empty,
             Err(Failed::Final(rejection)) => return Err(rejection),
@@ -161,6 +162,7 @@ struct Way {
 }
 
 async fn attempt(
+    memory: &Memory,
     way: Way,
     outgoing: &Outgoing<'_>,
     body: RequestBody,
@@ -179,7 +181,7 @@ async fn attempt(
         upload.progress.set(began);
     }
     let bodiless = upload.is_none();
-    let request = outgoing.message(place.target(), body, line.take_memory());
+    let request = outgoing.message(place.target(), body, line.wake(memory));
     let idle = Duration::from_millis(timeouts.idle_ms.into());
     let mut talk = Box::new(Talk::begin(line, request, &outgoing.parts.method, idle));
     let answered = std::future::poll_fn(|cx| {
@@ -199,10 +201,7 @@ async fn attempt(
     match answered {
         Ok(head) => Ok(Exchanged {
             head,
-            relay: Relay {
-                talk,
-                _place: place,
-            },
+            relay: Relay { talk, _place: place },
         }),
         Err(None) => Err(Failed::Final(too_late(upload.as_deref()))),
         Err(Some(lost)) => Err(match lost {

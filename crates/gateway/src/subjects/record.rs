@@ -69,25 +69,41 @@ impl CredentialRecord {
     }
 }
 
-impl Keyed for CredentialRecord {
-    type Key = [u8; 32];
+/// Bytes as numbers with the same order: they are compared in a moment.
+fn words<const BYTES: usize, const WORDS: usize>(bytes: &[u8; BYTES]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    let (chunks, _) = bytes.as_chunks();
+    for (word, chunk) in words.iter_mut().zip(chunks) {
+        *word = u64::from_be_bytes(*chunk);
+    }
+    words
+}
 
-    fn key(&self) -> [u8; 32] {
-        self.hash.0
+impl CredentialRecord {
+    /// What a credential with this hash is found by.
+    pub(super) fn key_of(hash: &SecretHash) -> [u64; 4] {
+        words(&hash.0)
+    }
+}
+
+impl Keyed for CredentialRecord {
+    type Key = [u64; 4];
+
+    fn key(&self) -> [u64; 4] {
+        Self::key_of(&self.hash)
     }
 
-    fn spread(key: &[u8; 32]) -> u16 {
+    fn spread([first, ..]: &[u64; 4]) -> u64 {
         // The hash is a MAC: every bit of it is as good as random.
-        let [first, second, ..] = *key;
-        u16::from_le_bytes([first, second])
+        first >> 48
     }
 }
 
 impl Change for CredentialRecord {
     type Record = Self;
 
-    fn key(&self) -> [u8; 32] {
-        self.hash.0
+    fn key(&self) -> [u64; 4] {
+        Self::key_of(&self.hash)
     }
 
     fn fresh(&self) -> Self {
@@ -102,7 +118,6 @@ impl Change for CredentialRecord {
 /// An application with its subscriptions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApplicationRecord {
-    pub(crate) id: ApplicationId,
     /// `None` while only subscriptions of it have arrived.
     pub(crate) head: Option<ApplicationHead>,
     pub(crate) subscriptions: Box<[SubscriptionRecord]>,
@@ -149,17 +164,31 @@ impl SubscriptionRecord {
     }
 }
 
-impl Keyed for Arc<ApplicationRecord> {
-    type Key = [u8; 16];
+/// An application in its place. Its key stands beside it, so that looking for
+/// another one does not touch it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placed {
+    key: [u64; 2],
+    pub(super) application: Arc<ApplicationRecord>,
+}
 
-    fn key(&self) -> [u8; 16] {
-        *self.id.uuid().as_bytes()
+impl Placed {
+    /// What an application is found by.
+    pub(super) fn key_of(id: ApplicationId) -> [u64; 2] {
+        words(id.uuid().as_bytes())
+    }
+}
+
+impl Keyed for Placed {
+    type Key = [u64; 2];
+
+    fn key(&self) -> [u64; 2] {
+        self.key
     }
 
-    fn spread(key: &[u8; 16]) -> u16 {
-        // The last bytes of a UUIDv7 are random; the first ones are the time.
-        let [.., before, last] = *key;
-        u16::from_le_bytes([last, before])
+    fn spread([_, last]: &[u64; 2]) -> u64 {
+        // The last bits of a UUIDv7 are random; the first ones are the time.
+        *last
     }
 }
 
@@ -197,25 +226,25 @@ impl ApplicationChange {
 }
 
 impl Change for ApplicationChange {
-    type Record = Arc<ApplicationRecord>;
+    type Record = Placed;
 
-    fn key(&self) -> [u8; 16] {
-        *self.id.uuid().as_bytes()
+    fn key(&self) -> [u64; 2] {
+        Placed::key_of(self.id)
     }
 
-    fn fresh(&self) -> Arc<ApplicationRecord> {
+    fn fresh(&self) -> Placed {
         let (head, subscriptions) = match &self.what {
             Changed::Head(head) => (Some(head.clone()), Box::default()),
             Changed::Subscription(subscription) => (None, Box::from([*subscription])),
         };
-        Arc::new(ApplicationRecord {
-            id: self.id,
-            head,
-            subscriptions,
-        })
+        Placed {
+            key: self.key(),
+            application: Arc::new(ApplicationRecord { head, subscriptions }),
+        }
     }
 
-    fn applied_to(&self, record: &Arc<ApplicationRecord>) -> Option<Arc<ApplicationRecord>> {
+    fn applied_to(&self, placed: &Placed) -> Option<Placed> {
+        let record = &placed.application;
         let mut new = ApplicationRecord::clone(record);
         match &self.what {
             Changed::Head(head) => {
@@ -226,7 +255,10 @@ impl Change for ApplicationChange {
                 new.subscriptions = with(&record.subscriptions, *subscription)?;
             }
         }
-        Some(Arc::new(new))
+        Some(Placed {
+            key: placed.key,
+            application: Arc::new(new),
+        })
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) trait Keyed: Clone {
     /// Its key.
     fn key(&self) -> Self::Key;
     /// Evenly spread bits of a key.
-    fn spread(key: &Self::Key) -> u16;
+    fn spread(key: &Self::Key) -> u64;
 }
 
 /// A change of one record.
@@ -41,7 +41,8 @@ impl<R: Keyed> Default for Shards<R> {
 }
 
 fn place_of<R: Keyed>(key: &R::Key) -> usize {
-    usize::from(R::spread(key)) % SHARDS
+    // A remainder of a small number is one.
+    usize::try_from(R::spread(key) % SHARDS as u64).unwrap_or(0)
 }
 
 impl<R: Keyed> Shards<R> {

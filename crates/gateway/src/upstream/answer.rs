@@ -125,7 +125,11 @@ impl HeadReader {
         loop {
             let Some(length) = self.end_of_head(buffer) else {
                 let too_large = buffer.len() > MAX_HEAD || self.before + buffer.len() > MAX_BEFORE;
-                return if too_large { Err(Unusable::TooLarge) } else { Ok(None) };
+                return if too_large {
+                    Err(Unusable::TooLarge)
+                } else {
+                    Ok(None)
+                };
             };
             self.seen = 0;
             self.before += length;
@@ -168,11 +172,8 @@ impl HeadReader {
 fn read(bytes: &Bytes, to_head: bool) -> Result<(AnswerHead, Content), &'static str> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut answer = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut answer,
-        bytes,
-        &mut fields,
-    );
+    let parsed =
+        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut answer, bytes, &mut fields);
     match parsed {
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         _ => return Err("it is no HTTP/1 head"),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::io::poll_read_buf;
@@ -23,11 +23,28 @@ pub(crate) enum Stream {
 
 impl Stream {
     /// Reads into the room that `buffer` has. `Ok(0)` is the end.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(stream) => poll_read_buf(Pin::new(stream), cx, buffer),
             Self::Tls(stream) => poll_read_buf(Pin::new(stream), cx, buffer),
         }
+    }
+}
+
+impl Stream {
+    /// Ready when something came, or the end.
+    pub(super) fn poll_unasked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut byte = [0];
+        let mut room = ReadBuf::new(&mut byte);
+        let read = match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, &mut room),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, &mut room),
+        };
+        read.map(drop)
     }
 }
 

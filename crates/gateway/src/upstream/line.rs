@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use super::io::Stream;
 use super::target::Origin;
 use crate::watchdog::Watchdog;
-use crate::worker::memory::READ;
+use crate::worker::memory::{Memory, READ};
 
 /// Least room for which it is worth asking the system.
 const MIN_ROOM: usize = READ / 2;
@@ -45,17 +45,20 @@ impl Line {
     /// Whether it can take a request, as far as the event loop knows: an
     /// upstream that closed it, or spoke unasked, has given it up.
     pub(crate) fn is_usable(&mut self) -> bool {
-        self.buffer.is_empty() && self.poll_fill(&mut Context::from_waker(Waker::noop()), READ).is_pending()
+        let mut cx = Context::from_waker(Waker::noop());
+        self.stream.poll_unasked(&mut cx).is_pending()
     }
 
     /// It waits for its next request: the memory goes.
-    pub(super) fn rest(&mut self) {
-        self.buffer = BytesMut::new();
+    pub(super) fn rest(&mut self, memory: &Memory) {
+        memory.give_back(std::mem::take(&mut self.buffer));
         self.out.shrink_to(KEPT_OUT);
     }
 
-    /// Memory for the head of a request, empty.
-    pub(crate) fn take_memory(&mut self) -> Vec<u8> {
+    /// It is used again: it gets memory for an answer, and gives the one for
+    /// the head of a request, empty.
+    pub(crate) fn wake(&mut self, memory: &Memory) -> Vec<u8> {
+        self.buffer = memory.take_buffer();
         std::mem::take(&mut self.out)
     }
 

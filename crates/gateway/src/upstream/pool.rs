@@ -2,12 +2,13 @@
 //! those which are not needed grow old and go.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::line::Line;
 use super::target::Origin;
+use crate::maps::FastMap;
+use crate::worker::memory::Memory;
 
 /// How many connections are kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Default for Keep {
 #[derive(Debug)]
 pub(crate) struct Pool {
     keep: Keep,
-    idle: RefCell<HashMap<Arc<Origin>, Vec<Idle>>>,
+    idle: RefCell<FastMap<Arc<Origin>, Vec<Idle>>>,
     count: Cell<usize>,
 }
 
@@ -68,11 +69,11 @@ impl Pool {
     }
 
     /// Keeps a connection whose last answer has ended.
-    pub(crate) fn put(&self, mut line: Line) {
+    pub(crate) fn put(&self, mut line: Line, memory: &Memory) {
         if self.count.get() >= self.keep.total {
             return;
         }
-        line.rest();
+        line.rest(memory);
         let mut idle = self.idle.borrow_mut();
         if !idle.contains_key(&line.origin) {
             idle.insert(Arc::clone(&line.origin), Vec::new());

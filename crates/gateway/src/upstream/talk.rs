@@ -113,7 +113,9 @@ impl Talk {
 
     /// What is left of the announced length.
     pub(crate) fn size_hint(&self) -> SizeHint {
-        self.content.left().map_or_else(SizeHint::new, SizeHint::with_exact)
+        self.content
+            .left()
+            .map_or_else(SizeHint::new, SizeHint::with_exact)
     }
 
     /// Sends on what is left of the request. Whoever cannot take the answer for

@@ -35,7 +35,7 @@ async fn a_console_token_opens_its_subscription_and_says_where_the_call_came_fro
     let admitted = answer.result.unwrap();
     assert_eq!(admitted.key_location, KeyLocation::ApiKey);
     let consumer = admitted.consumer.as_ref().unwrap();
-    assert_eq!(consumer.subscription_id, "sub_00000000000000000000000001");
+    assert_eq!(consumer.subscription_id, id(1));
     assert_eq!(World::new().call().await.facts.source, CallSource::Client);
 }
 

@@ -75,8 +75,12 @@ async fn http_2_refusals_leave_the_connection_open() {
     let answer = sender.send_request(mismatched).await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert!(!answer.headers().contains_key("connection"));
-    let cut = sender.send_request(request("/shop/v1/", "")).await.unwrap();
-    assert!(cut.into_body().collect().await.is_err(), "a cut answer is reset");
+    // A reset drops what was not sent yet: it may be the head as well.
+    let reset = match sender.send_request(request("/shop/v1/", "")).await {
+        Ok(cut) => cut.into_body().collect().await.is_err(),
+        Err(_) => true,
+    };
+    assert!(reset, "a cut answer is reset");
     let answer = sender.send_request(request("/nowhere", "")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
 }
