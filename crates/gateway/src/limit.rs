@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv6Addr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -79,14 +80,39 @@ pub(crate) struct Partitions {
 }
 
 /// Whose counter it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counted {
     Subscription(SubscriptionId),
     Application(ApplicationId),
     Client(IpAddr),
 }
 
+/// Who is counted under a set of limits: what none of them looks at is left out,
+/// so that it makes no difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Caller {
+    subscription: Option<SubscriptionId>,
+    application: Option<ApplicationId>,
+    client: Option<IpAddr>,
+}
+
 impl Partitions {
+    fn caller(&self, limits: &CompiledLimits) -> Caller {
+        let mut caller = Caller {
+            subscription: None,
+            application: None,
+            client: None,
+        };
+        for limit in &limits.limits {
+            match self.counted(limit.limit.partition) {
+                Counted::Subscription(id) => caller.subscription = Some(id),
+                Counted::Application(id) => caller.application = Some(id),
+                Counted::Client(address) => caller.client = Some(address),
+            }
+        }
+        caller
+    }
+
     /// Under a keyless plan there is no subscription: then the address counts.
     fn counted(&self, partition: Partition) -> Counted {
         let known = match partition {
@@ -116,10 +142,12 @@ impl std::fmt::Display for Counted {
     }
 }
 
-/// Counters that one worker keeps at hand, of either age at most so many.
+/// Callers whose counters one worker keeps at hand, of either age at most so many.
 const AT_HAND: usize = 32_768;
 
-type ByCounter = FastMap<(u64, Counted), Arc<Permits>>;
+/// The counters of one caller under one set of limits, in the order of the limits.
+type Counters = Rc<[Arc<Permits>]>;
+type ByCaller = FastMap<(u64, Caller), Counters>;
 
 /// The permits that a worker has at hand, so that the shared registry is asked
 /// only for counters that this worker has not seen for a while.
@@ -132,27 +160,33 @@ pub(crate) struct WorkerPermits {
 /// When `young` is full it becomes `old`, and what was old and not used since is let go.
 #[derive(Debug, Default)]
 struct Ages {
-    young: ByCounter,
-    old: ByCounter,
+    young: ByCaller,
+    old: ByCaller,
 }
 
 impl WorkerPermits {
-    /// The permits of a counter; `None` when the limit was never put into service.
-    fn of(&self, limit: &CompiledLimit, counted: Counted) -> Option<Arc<Permits>> {
-        let key = (limit.number, counted);
+    /// The permits of a caller; `None` when the limits were never put into service.
+    fn of(&self, limits: &CompiledLimits, partitions: &Partitions) -> Option<Counters> {
+        let key = (limits.number, partitions.caller(limits));
         let mut ages = self.ages.borrow_mut();
-        if let Some(permits) = ages.young.get(&key) {
-            return Some(Arc::clone(permits));
+        if let Some(counters) = ages.young.get(&key) {
+            return Some(Rc::clone(counters));
         }
-        let permits = match ages.old.remove(&key) {
-            Some(permits) => permits,
-            None => limit.handle.get()?.permits(&counted.to_string()).ok()?,
+        let counters: Counters = match ages.old.remove(&key) {
+            Some(counters) => counters,
+            None => {
+                let permits = |limit: &CompiledLimit| {
+                    let counted = partitions.counted(limit.limit.partition);
+                    limit.handle.get()?.permits(&counted.to_string()).ok()
+                };
+                limits.limits.iter().map(permits).collect::<Option<_>>()?
+            }
         };
         if ages.young.len() >= AT_HAND {
             ages.old = std::mem::take(&mut ages.young);
         }
-        ages.young.insert(key, Arc::clone(&permits));
-        Some(permits)
+        ages.young.insert(key, Rc::clone(&counters));
+        Some(counters)
     }
 
     /// Spreads the return of those that were refused in one moment: a tenth of
@@ -185,13 +219,12 @@ impl CompiledLimits {
         }
         let now = Instant::now();
         let mut state = Vec::with_capacity(48 * self.limits.len());
+        let Some(counters) = permits.of(self, partitions) else {
+            return Err((Rejection::LimitUnavailable, RateHeaders::default()));
+        };
         // Nothing is allocated for the last limit, which is mostly the only one.
         let mut taken = Vec::new();
-        for (index, limit) in self.limits.iter().enumerate() {
-            let Some(counter) = permits.of(limit, partitions.counted(limit.limit.partition)) else {
-                refund(taken);
-                return Err((Rejection::LimitUnavailable, RateHeaders::of(self, state)));
-            };
+        for (limit, counter) in self.limits.iter().zip(&*counters) {
             let decision = match counter.take(now) {
                 Some(decision) => decision,
                 None => counter.wait().await,
@@ -200,8 +233,8 @@ impl CompiledLimits {
                 Decision::Taken(permit) | Decision::Unmetered(permit) => {
                     let reset_after = limit.reset_after(permit.remaining, permit.reset_after);
                     push_state(&mut state, limit, permit.remaining, reset_after);
-                    if index + 1 < self.limits.len() {
-                        taken.push((counter, permit));
+                    if taken.len() + 1 < self.limits.len() {
+                        taken.push(permit);
                     }
                     continue;
                 }
@@ -212,7 +245,7 @@ impl CompiledLimits {
                 }
                 Decision::AuthorityAway => Rejection::LimitUnavailable,
             };
-            refund(taken);
+            refund(&counters, &taken);
             return Err((rejection, RateHeaders::of(self, state)));
         }
         Ok(RateHeaders::of(self, state))
@@ -220,9 +253,9 @@ impl CompiledLimits {
 }
 
 /// Gives back what was taken of other limits: a call that is refused counts nowhere.
-fn refund(taken: Vec<(Arc<Permits>, Taken)>) {
-    for (counter, permit) in taken {
-        counter.refund(&permit);
+fn refund(counters: &Counters, taken: &[Taken]) {
+    for (counter, permit) in counters.iter().zip(taken) {
+        counter.refund(permit);
     }
 }
 

@@ -36,13 +36,13 @@ pub struct Subjects {
 impl Subjects {
     /// The credential with this hash.
     pub(crate) fn credential(&self, hash: &SecretHash) -> Option<CredentialRecord> {
-        let found = self.credentials.find(&CredentialRecord::key_of(hash))?;
+        let found = self.credentials.find(CredentialRecord::key_of(hash))?;
         bool::from(found.hash.0.ct_eq(&hash.0)).then_some(found)
     }
 
     /// The application with this id.
     pub(crate) fn application(&self, id: ApplicationId) -> Option<Arc<ApplicationRecord>> {
-        let placed = self.applications.find(&Placed::key_of(id))?;
+        let placed = self.applications.find(Placed::key_of(id))?;
         Some(placed.application)
     }
 

@@ -1,6 +1,7 @@
 //! W3C Trace Context (Recommendation of 2021-11-23): a trace that the client
 //! began goes on, any other call begins one. The gateway is a span of its own.
 
+use gatewright_model::traffic::TraceId;
 use http::{HeaderMap, HeaderName};
 
 /// `traceparent`
@@ -56,12 +57,13 @@ impl Trace {
         &self.parent
     }
 
-    /// The trace id, 32 hexadecimal digits.
-    pub(crate) fn id(&self) -> &str {
-        self.parent
-            .get(3..35)
-            .and_then(|id| std::str::from_utf8(id).ok())
-            .unwrap_or_default()
+    /// The trace id.
+    pub(crate) fn id(&self) -> TraceId {
+        let mut digits = [b'0'; 32];
+        if let Some(id) = self.parent.get(3..35) {
+            digits.copy_from_slice(id);
+        }
+        TraceId::from_digits(digits)
     }
 }
 
@@ -120,7 +122,7 @@ mod tests {
     fn the_clients_trace_goes_on_under_a_span_of_ours() {
         let trace = trace(&[CLIENT]);
         assert!(trace.continued);
-        assert_eq!(trace.id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(trace.id().as_str(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(
             std::str::from_utf8(trace.parent()).unwrap(),
             "00-4bf92f3577b34da6a3ce929d0e0e4736-abababababababab-00"
@@ -145,6 +147,6 @@ mod tests {
         }
         let twice = trace(&[CLIENT, CLIENT]);
         assert!(!twice.continued);
-        assert_eq!(twice.id(), "ab".repeat(16));
+        assert_eq!(twice.id().as_str(), "ab".repeat(16));
     }
 }

@@ -1,5 +1,6 @@
 //! What the gateway reports about calls: one record for each, and per-minute rollups.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -48,6 +49,24 @@ pub struct CallSubject {
     pub credential_id: Option<CredentialId>,
 }
 
+/// A W3C trace id: 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceId([u8; 32]);
+
+impl TraceId {
+    /// Takes digits that were checked or written by us.
+    #[must_use]
+    pub const fn from_digits(digits: [u8; 32]) -> Self {
+        Self(digits)
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// One call that passed through the gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallRecord {
@@ -66,7 +85,7 @@ pub struct CallRecord {
     /// The configuration it was served under.
     pub snapshot_seq: i64,
     /// Upper-case method.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// The path without the query, at most 512 bytes.
     pub path: String,
     /// The status that the client got; 499 when it left before the answer.
@@ -87,8 +106,8 @@ pub struct CallRecord {
     pub duration_us: u64,
     /// The part of it that was spent on the upstream, in microseconds.
     pub upstream_us: u64,
-    /// W3C trace id, 32 hexadecimal digits.
-    pub trace_id: String,
+    /// W3C trace id.
+    pub trace_id: TraceId,
     /// Whether the body was delivered whole.
     pub complete: bool,
 }

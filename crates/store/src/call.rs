@@ -71,7 +71,7 @@ impl From<&CallRecord> for StoredCall {
             source: call.source,
             node_id: call.node_id,
             snapshot_seq: call.snapshot_seq,
-            method: call.method.clone(),
+            method: call.method.clone().into_owned(),
             path: call.path.clone(),
             status: call.status,
             refusal: call.refusal.map(str::to_owned),
@@ -82,7 +82,7 @@ impl From<&CallRecord> for StoredCall {
             bytes_out: call.bytes_out,
             duration_us: call.duration_us,
             upstream_us: call.upstream_us,
-            trace_id: call.trace_id.clone(),
+            trace_id: call.trace_id.as_str().to_owned(),
             complete: call.complete,
         }
     }

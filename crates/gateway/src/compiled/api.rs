@@ -37,6 +37,8 @@ pub struct CompiledPlan {
 pub struct CompiledLimits {
     /// In the order in which they are checked.
     pub(crate) limits: Box<[CompiledLimit]>,
+    /// Tells these limits, with these terms, from all others in the process.
+    pub(crate) number: u64,
     /// `RateLimit-Policy`; absent without limits.
     pub(crate) policy: Option<HeaderValue>,
 }
@@ -48,13 +50,11 @@ pub struct CompiledLimit {
     pub(crate) limit: Limit,
     /// Its name, shared with refusals.
     pub(crate) name: Arc<str>,
-    /// Tells this limit, with these terms, from every other in the process.
-    pub(crate) number: u64,
     /// Where its permits come from, once the configuration serves.
     pub(crate) handle: OnceLock<LimitHandle>,
 }
 
-/// Counts the limits that were compiled.
+/// Counts the sets of limits that were compiled.
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl CompiledApi {
@@ -124,11 +124,11 @@ impl CompiledLimits {
         let limits = part.limits.iter().map(|limit| CompiledLimit {
             name: Arc::from(limit.name.as_str()),
             limit: limit.clone(),
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             handle: OnceLock::new(),
         });
         Ok(Self {
             limits: limits.collect(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             policy: policy(&part.limits)?,
         })
     }

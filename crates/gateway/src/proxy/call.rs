@@ -1,6 +1,7 @@
 //! One call from its head to its record. Whatever becomes of it, its record is
 //! written when it is dropped.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -150,7 +151,7 @@ impl Call {
             source: facts.source,
             node_id: self.worker.settings.node_id,
             snapshot_seq: facts.snapshot_seq,
-            method: self.method.as_str().to_owned(),
+            method: name_of(&self.method),
             path: std::mem::take(&mut self.path).into_string(),
             status,
             refusal: self.refusal,
@@ -161,7 +162,7 @@ impl Call {
             bytes_out: self.bytes_out,
             duration_us: micros(self.began.elapsed()),
             upstream_us: self.upstream_since.map_or(0, |since| micros(since.elapsed())),
-            trace_id: self.trace.id().to_owned(),
+            trace_id: self.trace.id(),
             complete: self.complete,
         }
     }
@@ -185,6 +186,20 @@ impl Drop for Call {
         }
         self.worker.records.push(record);
     }
+}
+
+fn name_of(method: &Method) -> Cow<'static, str> {
+    let known = match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => return Cow::Owned(method.as_str().to_owned()),
+    };
+    Cow::Borrowed(known)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -21,7 +21,7 @@ fn call(number: u128, minute: i64, status: u16) -> CallRecord {
         source: CallSource::Client,
         node_id: id(1),
         snapshot_seq: 1,
-        method: "GET".to_owned(),
+        method: "GET".into(),
         path: "/".to_owned(),
         status,
         refusal: None,
@@ -32,7 +32,7 @@ fn call(number: u128, minute: i64, status: u16) -> CallRecord {
         bytes_out: 10,
         duration_us: 500,
         upstream_us: 400,
-        trace_id: "0".repeat(32),
+        trace_id: gatewright_model::traffic::TraceId::from_digits([b'0'; 32]),
         complete: true,
     }
 }

@@ -92,11 +92,6 @@ impl Keyed for CredentialRecord {
     fn key(&self) -> [u64; 4] {
         Self::key_of(&self.hash)
     }
-
-    fn spread([first, ..]: &[u64; 4]) -> u64 {
-        // The hash is a MAC: every bit of it is as good as random.
-        first >> 48
-    }
 }
 
 impl Change for CredentialRecord {
@@ -184,11 +179,6 @@ impl Keyed for Placed {
 
     fn key(&self) -> [u64; 2] {
         self.key
-    }
-
-    fn spread([_, last]: &[u64; 2]) -> u64 {
-        // The last bits of a UUIDv7 are random; the first ones are the time.
-        *last
     }
 }
 

@@ -87,7 +87,7 @@ mod tests {
             source: CallSource::Client,
             node_id: NodeId::from_uuid(Uuid::nil()),
             snapshot_seq: 1,
-            method: "GET".to_owned(),
+            method: "GET".into(),
             path: "/".to_owned(),
             status,
             refusal,
@@ -98,7 +98,7 @@ mod tests {
             bytes_out: 0,
             duration_us: 1,
             upstream_us: 1,
-            trace_id: String::new(),
+            trace_id: gatewright_model::traffic::TraceId::from_digits([b'0'; 32]),
             complete: true,
         }
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use gatewright_model::page::{PageRequest, PageSize};
 use gatewright_model::time::Timestamp;
-use gatewright_model::traffic::{CallRecord, CallSource, CallSubject, RollupKey, RollupValue, minute_of};
+use gatewright_model::traffic::{
+    CallRecord, CallSource, CallSubject, RollupKey, RollupValue, TraceId, minute_of,
+};
 use uuid::Uuid;
 
 use crate::call::CallFilter;
@@ -29,7 +31,7 @@ pub(super) fn call(world: &World, at: Timestamp, status: u16, duration_us: u64) 
         source: CallSource::Client,
         node_id: id(),
         snapshot_seq: 3,
-        method: "GET".to_owned(),
+        method: "GET".into(),
         path: "/orders/v1/orders".to_owned(),
         status,
         refusal: (status == 429).then_some("rate_limited"),
@@ -40,7 +42,7 @@ pub(super) fn call(world: &World, at: Timestamp, status: u16, duration_us: u64) 
         bytes_out: 2,
         duration_us,
         upstream_us: 1,
-        trace_id: "0".repeat(32),
+        trace_id: TraceId::from_digits([b'0'; 32]),
         complete: true,
     }
 }

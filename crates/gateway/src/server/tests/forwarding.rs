@@ -67,7 +67,7 @@ async fn the_upstream_gets_a_message_of_ours() {
             .unwrap()
             .starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-")
     );
-    assert_eq!(record.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(record.trace_id.as_str(), "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!(
         (record.status, record.complete, record.snapshot_seq),
         (200, true, 3)
