@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv6Addr};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use gatewright_coordination::limiter::permits::{Decision, Exhausted, Permits, Ta
 use gatewright_model::id::{ApplicationId, SubscriptionId};
 use gatewright_model::limit::{LimitKind, Partition};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 use crate::compiled::{CompiledApi, CompiledConfig, CompiledLimit, CompiledLimits};
 use crate::http1::encode::decimal;
@@ -80,7 +80,7 @@ pub(crate) struct Partitions {
 }
 
 /// Whose counter it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Counted {
     Subscription(SubscriptionId),
     Application(ApplicationId),
@@ -89,28 +89,31 @@ enum Counted {
 
 /// Who is counted under a set of limits: what none of them looks at is left out,
 /// so that it makes no difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Caller {
-    subscription: Option<SubscriptionId>,
-    application: Option<ApplicationId>,
-    client: Option<IpAddr>,
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Caller {
+    /// All of them count alike, as nearly always.
+    One(Counted),
+    /// They differ.
+    Several(Box<[Counted]>),
 }
 
 impl Partitions {
-    fn caller(&self, limits: &CompiledLimits) -> Caller {
-        let mut caller = Caller {
-            subscription: None,
-            application: None,
-            client: None,
-        };
-        for limit in &limits.limits {
-            match self.counted(limit.limit.partition) {
-                Counted::Subscription(id) => caller.subscription = Some(id),
-                Counted::Application(id) => caller.application = Some(id),
-                Counted::Client(address) => caller.client = Some(address),
+    fn caller(&self, limits: &CompiledLimits) -> Option<Caller> {
+        let mut counted = limits
+            .limits
+            .iter()
+            .map(|limit| self.counted(limit.limit.partition));
+        let first = counted.next()?;
+        Some(match counted.all(|other| other == first) {
+            true => Caller::One(first),
+            false => {
+                let all = limits
+                    .limits
+                    .iter()
+                    .map(|limit| self.counted(limit.limit.partition));
+                Caller::Several(all.collect())
             }
-        }
-        caller
+        })
     }
 
     /// Under a keyless plan there is no subscription: then the address counts.
@@ -146,7 +149,7 @@ impl std::fmt::Display for Counted {
 const AT_HAND: usize = 32_768;
 
 /// The counters of one caller under one set of limits, in the order of the limits.
-type Counters = Rc<[Arc<Permits>]>;
+type Counters = SmallVec<[Arc<Permits>; 2]>;
 type ByCaller = FastMap<(u64, Caller), Counters>;
 
 /// The permits that a worker has at hand, so that the shared registry is asked
@@ -167,10 +170,10 @@ struct Ages {
 impl WorkerPermits {
     /// The permits of a caller; `None` when the limits were never put into service.
     fn of(&self, limits: &CompiledLimits, partitions: &Partitions) -> Option<Counters> {
-        let key = (limits.number, partitions.caller(limits));
+        let key = (limits.number, partitions.caller(limits)?);
         let mut ages = self.ages.borrow_mut();
         if let Some(counters) = ages.young.get(&key) {
-            return Some(Rc::clone(counters));
+            return Some(counters.clone());
         }
         let counters: Counters = match ages.old.remove(&key) {
             Some(counters) => counters,
@@ -185,7 +188,7 @@ impl WorkerPermits {
         if ages.young.len() >= AT_HAND {
             ages.old = std::mem::take(&mut ages.young);
         }
-        ages.young.insert(key, Rc::clone(&counters));
+        ages.young.insert(key, counters.clone());
         Some(counters)
     }
 
@@ -224,7 +227,7 @@ impl CompiledLimits {
         };
         // Nothing is allocated for the last limit, which is mostly the only one.
         let mut taken = Vec::new();
-        for (limit, counter) in self.limits.iter().zip(&*counters) {
+        for (limit, counter) in self.limits.iter().zip(&counters) {
             let decision = match counter.take(now) {
                 Some(decision) => decision,
                 None => counter.wait().await,

@@ -1,6 +1,5 @@
 //! What is decided about a request: where it goes, who sent it, and whether it may pass.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -12,7 +11,6 @@ use gatewright_model::secret::SecretHasher;
 use gatewright_model::time::Clock;
 use gatewright_model::traffic::{CallSource, CallSubject};
 use http::{HeaderMap, HeaderValue, Method};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::authorize::{Entry, Subscribed, Wanted, enter, identify, presented};
 use crate::compiled::{CompiledConfig, CompiledLimits, CompiledVersion, OperationMatch};
@@ -144,16 +142,10 @@ pub(crate) struct Consumer {
     pub(crate) plan_slug: HeaderValue,
 }
 
-/// Beside what is not ASCII. The escape itself, so that names can be told apart.
-const NOT_IN_NAMES: &AsciiSet = &CONTROLS.add(b'%');
-
 impl Consumer {
-    /// The application's name as a field can carry it: readers disagree about
-    /// bytes beyond ASCII.
-    pub(crate) fn name(&self) -> Cow<'_, str> {
-        let head = self.application.head.as_ref();
-        let name = head.map_or("", |head| head.name.as_str());
-        utf8_percent_encode(name, NOT_IN_NAMES).into()
+    /// The application's name as a field can carry it.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.application.head.as_ref().map_or(b"", |head| head.name())
     }
 }
 

@@ -64,27 +64,32 @@ const NO_PERIOD: i64 = i64::MIN;
 /// The time of the last use is written about once in this time, to keep the line of memory shared.
 const TOUCH: Nanos = 1_000_000_000;
 
-/// The permits of one counter on this node.
+/// The permits of one counter on this node. What a call touches stands in front,
+/// within two lines of memory: a node has many counters, and most are cold.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Permits {
     pub(super) limit: Arc<LimitEntry>,
-    pub(super) partition: PartitionKey,
+    touched: AtomicI64,
     /// The rate where it is kept locally.
     cell: Gcra,
     /// Permits that were leased and not taken.
     pool: AtomicU64,
-    /// Counts how often the pool was closed, so that no permit comes back into another one.
-    round: AtomicU32,
     /// Until when the pool may be used.
     usable_until: AtomicI64,
     /// With fewer permits than this in the pool, more are asked for.
     low: AtomicU64,
     /// What the authority said was left for everybody.
     unleased: AtomicU64,
+    reset_at: AtomicI64,
+    /// Counts how often the pool was closed, so that no permit comes back into another one.
+    round: AtomicU32,
+    waiting: AtomicU32,
+    queued: AtomicBool,
+    pub(super) partition: PartitionKey,
     /// What it said was used, and in which period.
     used: AtomicU64,
     period: AtomicI64,
-    reset_at: AtomicI64,
     /// When the last answer says nothing any more.
     void_at: AtomicI64,
     /// Calls are refused without asking until then, if the rule is still this one.
@@ -95,9 +100,6 @@ pub struct Permits {
     refused_at: AtomicI64,
     /// Admitted without a lease and not reported.
     overdraft: AtomicU64,
-    waiting: AtomicU32,
-    queued: AtomicBool,
-    touched: AtomicI64,
     answered: Notify,
 }
 

@@ -8,8 +8,9 @@ use gatewright_model::id::{
 };
 use gatewright_model::secret::SecretHash;
 use gatewright_model::snapshot::{ApplicationDelta, CredentialDelta, SubscriptionDelta};
-use gatewright_model::text::Name;
 use gatewright_model::time::Timestamp;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use smallvec::SmallVec;
 
 use super::shards::{Change, Keyed};
 
@@ -115,15 +116,41 @@ impl Change for CredentialRecord {
 pub(crate) struct ApplicationRecord {
     /// `None` while only subscriptions of it have arrived.
     pub(crate) head: Option<ApplicationHead>,
-    pub(crate) subscriptions: Box<[SubscriptionRecord]>,
+    pub(crate) subscriptions: Subscriptions,
 }
+
+/// The subscriptions of an application. Most have one: it stands in the record.
+pub(crate) type Subscriptions = SmallVec<[SubscriptionRecord; 1]>;
 
 /// What is known about an application itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApplicationHead {
-    pub(crate) name: Name,
+    name: SmallVec<[u8; NAME]>,
     pub(crate) state: ApplicationState,
     seq: i64,
+}
+
+/// Bytes of a name that stand in the record; longer ones are kept beside it.
+const NAME: usize = 40;
+
+/// What is escaped in names beside what is not ASCII. The escape itself, so that names can be told apart.
+const NOT_IN_NAMES: &AsciiSet = &CONTROLS.add(b'%');
+
+impl ApplicationHead {
+    fn of(delta: &ApplicationDelta) -> Self {
+        // Readers of fields disagree about bytes beyond ASCII.
+        let name = utf8_percent_encode(delta.name.as_str(), NOT_IN_NAMES);
+        Self {
+            name: name.flat_map(str::bytes).collect(),
+            state: delta.state,
+            seq: delta.seq,
+        }
+    }
+
+    /// Its name as a header field has it: percent-encoded where it is not printable ASCII.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
 }
 
 /// A subscription.
@@ -199,11 +226,7 @@ impl ApplicationChange {
     pub(super) fn head(delta: &ApplicationDelta) -> Self {
         Self {
             id: delta.id,
-            what: Changed::Head(ApplicationHead {
-                name: delta.name.clone(),
-                state: delta.state,
-                seq: delta.seq,
-            }),
+            what: Changed::Head(ApplicationHead::of(delta)),
         }
     }
 
@@ -224,8 +247,8 @@ impl Change for ApplicationChange {
 
     fn fresh(&self) -> Placed {
         let (head, subscriptions) = match &self.what {
-            Changed::Head(head) => (Some(head.clone()), Box::default()),
-            Changed::Subscription(subscription) => (None, Box::from([*subscription])),
+            Changed::Head(head) => (Some(head.clone()), Subscriptions::new()),
+            Changed::Subscription(subscription) => (None, Subscriptions::from([*subscription])),
         };
         Placed {
             key: self.key(),
@@ -253,7 +276,7 @@ impl Change for ApplicationChange {
 }
 
 /// The list with a subscription that is new or newer; `None` when it is neither.
-fn with(list: &[SubscriptionRecord], new: SubscriptionRecord) -> Option<Box<[SubscriptionRecord]>> {
+fn with(list: &[SubscriptionRecord], new: SubscriptionRecord) -> Option<Subscriptions> {
     if list
         .iter()
         .any(|known| known.id == new.id && known.seq >= new.seq)
