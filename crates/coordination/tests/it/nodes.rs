@@ -105,7 +105,12 @@ async fn what_a_node_does_not_use_another_can() {
     .await;
     let used = 400 - expected;
     assert!(used >= 41, "{used}");
-    assert_eq!(load(second, 500, 1).await, expected);
+    // A hundredth may stay where it is: nobody is told to give back here.
+    let got = load(second, 500, 1).await;
+    assert!(
+        got <= expected && got * 100 >= expected * 99,
+        "{got} of {expected}"
+    );
 }
 
 #[tokio::test]

@@ -237,3 +237,153 @@ fn stays_open(headers: &HeaderMap, version_1_1: bool) -> bool {
     let says = |word: &[u8]| framing::names(headers, &CONNECTION, word);
     !says(b"close") && (version_1_1 || says(b"keep-alive"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// How an answer reads: its status, its fields and its body, or why it is none.
+    #[derive(Debug, PartialEq)]
+    enum Seen {
+        Whole(u16, usize, Vec<u8>),
+        Missing,
+        Unusable(Unusable),
+        Broken(&'static str),
+    }
+
+    fn seen(method: &Method, pieces: &[&[u8]]) -> Seen {
+        let mut reader = HeadReader::for_answer_to(method);
+        let mut buffer = BytesMut::new();
+        let mut found = None;
+        let mut body = Vec::new();
+        for piece in pieces {
+            buffer.extend_from_slice(piece);
+            if found.is_none() {
+                match reader.next(&mut buffer) {
+                    Ok(next) => found = next,
+                    Err(unusable) => return Seen::Unusable(unusable),
+                }
+            }
+            let Some((head, content)) = &mut found else {
+                continue;
+            };
+            loop {
+                match content.next(&mut buffer) {
+                    Ok(Some(Piece::Data(data))) => body.extend_from_slice(&data),
+                    Ok(Some(Piece::End | Piece::Trailers(_))) => {
+                        return Seen::Whole(head.status.as_u16(), head.headers.len(), body);
+                    }
+                    Ok(None) => break,
+                    Err(rule) => return Seen::Broken(rule),
+                }
+            }
+        }
+        Seen::Missing
+    }
+
+    fn of(text: &str) -> Seen {
+        seen(&Method::GET, &[text.as_bytes()])
+    }
+
+    #[test]
+    fn answers_end_where_their_heads_say() {
+        let whole = |status, fields, body: &[u8]| Seen::Whole(status, fields, body.to_vec());
+        assert_eq!(
+            of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP"),
+            whole(200, 1, b"ok")
+        );
+        assert_eq!(
+            of("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
+            whole(200, 1, b"ok")
+        );
+        assert_eq!(
+            of("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"),
+            whole(200, 1, b"")
+        );
+        assert_eq!(
+            of("HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n"),
+            whole(204, 1, b"")
+        );
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nHost: a\r\n\r\n";
+        assert_eq!(of(chunked), whole(200, 1, b"ok"));
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        let behind = format!("{hints}{hints}HTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nx");
+        assert_eq!(of(&behind), whole(404, 1, b"x"));
+        let to_head = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
+        assert_eq!(seen(&Method::HEAD, &[to_head]), whole(200, 1, b""));
+        assert_eq!(of("HTTP/1.1 200 OK\r\n\r\nuntil it closes"), Seen::Missing);
+    }
+
+    #[test]
+    fn what_could_be_cut_in_two_ways_is_refused() {
+        for head in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            "HTTP/2 200 OK\r\n\r\n",
+            "HTTP/1.1 99 Low\r\n\r\n",
+            "SSH-2.0-OpenSSH\r\n\r\n",
+        ] {
+            assert!(
+                matches!(of(head), Seen::Unusable(Unusable::Malformed(_))),
+                "{head:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_head_is_bounded_with_all_that_comes_before_it() {
+        let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(MAX_INTERIM as usize + 1);
+        assert_eq!(of(&hints), Seen::Unusable(Unusable::TooLarge));
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(MAX_HEAD));
+        assert_eq!(of(&long), Seen::Unusable(Unusable::TooLarge));
+        let half = "x".repeat(MAX_HEAD / 2);
+        let three = format!("HTTP/1.1 103 OK\r\nX: {half}\r\n\r\n").repeat(4);
+        assert_eq!(of(&three), Seen::Unusable(Unusable::TooLarge));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_FIELDS + 1));
+        assert!(matches!(of(&many), Seen::Unusable(Unusable::Malformed(_))));
+    }
+
+    #[test]
+    fn a_connection_stays_open_as_the_answer_says() {
+        let persists = |text: &str| {
+            let mut buffer = BytesMut::from(text);
+            let mut reader = HeadReader::for_answer_to(&Method::GET);
+            reader.next(&mut buffer).unwrap().unwrap().0.persists
+        };
+        assert!(persists("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+        assert!(!persists(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: x, Close\r\n\r\n"
+        ));
+        assert!(!persists("HTTP/1.1 200 OK\r\n\r\n"));
+        assert!(!persists("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"));
+        assert!(persists(
+            "HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n\r\n"
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_answer(
+            head in "(HTTP/1\\.1 (100|200|204|5)[ok ]{0,3}(\r\n|\n)(Content-Length: [0-9]{1,2}(\r\n|\n)|Transfer-Encoding: chunked\r\n|a: b\r\n){0,3}(\r\n|\n)){1,3}",
+            body in "[0-9a-f\r\n]{0,30}",
+            first in 0_usize..60,
+            second in 0_usize..60,
+        ) {
+            let text = [head, body].concat();
+            let bytes = text.as_bytes();
+            let first = first.min(bytes.len());
+            let second = (first + second).min(bytes.len());
+            let in_three = [&bytes[..first], &bytes[first..second], &bytes[second..]];
+            prop_assert_eq!(seen(&Method::GET, &in_three), seen(&Method::GET, &[bytes]));
+        }
+    }
+}
