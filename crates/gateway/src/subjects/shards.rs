@@ -66,7 +66,7 @@ impl<R: Keyed> Shard<R> {
 
     fn find(&self, key: R::Key) -> Option<R> {
         let (mixed, _) = rank(key);
-        let guess = u128::from(mixed) * self.mixes.len() as u128 >> 64;
+        let guess = (u128::from(mixed) * self.mixes.len() as u128) >> 64;
         let (before, behind) = self.mixes.split_at_checked(usize::try_from(guess).ok()?)?;
         // The first one that is not below, from the guess on in either direction.
         let back = before.iter().rev().take_while(|other| **other >= mixed).count();
