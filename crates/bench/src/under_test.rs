@@ -87,6 +87,8 @@ impl NodeReport for Unheard {
 
 /// Serves until its standard input closes.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    // As the product does.
+    rustix::thread::disable_transparent_huge_pages(true)?;
     let control = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("control")

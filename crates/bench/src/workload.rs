@@ -181,16 +181,18 @@ impl Workload {
 
 /// Numbers in place of randomness: SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Debug)]
-struct Numbers(AtomicU64);
+pub(crate) struct Numbers(AtomicU64);
 
 impl Numbers {
     const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
-    fn from(seed: u64) -> Self {
+    /// The sequence that begins with a seed.
+    pub(crate) fn from(seed: u64) -> Self {
         Self(AtomicU64::new(seed.wrapping_mul(Self::GAMMA)))
     }
 
-    fn next(&self) -> u64 {
+    /// The next number.
+    pub(crate) fn next(&self) -> u64 {
         let state = self.0.fetch_add(Self::GAMMA, Ordering::Relaxed);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -8,7 +8,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "used by tests alone: a start-up that fails is the failed test, with its text"
+    reason = "used by tests and benchmarks alone: a start-up that fails ends the run, with its text"
 )]
 
 pub mod echo;

@@ -27,6 +27,7 @@ const DRAIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Setup {
     data: Arc<TempDir>,
+    program: Option<PathBuf>,
     subcommand: &'static str,
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,
@@ -46,6 +47,7 @@ impl Setup {
         ];
         Self {
             data: Arc::new(data),
+            program: None,
             subcommand: "serve",
             arguments: Vec::new(),
             environment,
@@ -67,6 +69,17 @@ impl Setup {
         let mut node = self.clone().arg("--roles").arg(roles);
         node.data = Self::embedded().data;
         node
+    }
+
+    /// Another build of the binary than the one under test.
+    #[must_use]
+    pub fn program(mut self, path: &Path) -> Self {
+        self.program = Some(path.to_owned());
+        self
+    }
+
+    fn path(&self) -> PathBuf {
+        self.program.clone().unwrap_or_else(binary)
     }
 
     /// `demo` in place of `serve`.
@@ -96,6 +109,13 @@ impl Setup {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// What an environment variable is set to.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&std::ffi::OsStr> {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_os_str())
     }
 
     /// Without an environment variable.
@@ -151,7 +171,7 @@ impl Setup {
         arguments.extend(self.arguments.iter().cloned());
         Starting {
             setup: self.clone(),
-            process: Process::spawn(binary().as_os_str(), &arguments, &self.environment),
+            process: Process::spawn(self.path().as_os_str(), &arguments, &self.environment),
         }
     }
 
@@ -160,7 +180,7 @@ impl Setup {
     pub fn command(&self, arguments: &[&str]) -> Exit {
         let mut all: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         all.extend(["--data-dir".into(), self.data_dir().into()]);
-        run(binary().as_os_str(), &all, &self.environment, COMMAND)
+        run(self.path().as_os_str(), &all, &self.environment, COMMAND)
     }
 
     /// A management token of the administrator with all their rights.
