@@ -231,7 +231,7 @@ fn credential(
     }
     subjects
         .credential(&hasher.hash(text))
-        .filter(|credential| credential.tenant_id == tenant && credential.works(now))
+        .filter(|credential| credential.tenant_id() == tenant && credential.works(now))
 }
 
 /// Finds the plan under which a caller comes in.
@@ -281,7 +281,7 @@ fn subscribed<'c>(
             {
                 best = Some(Subscribed {
                     plan,
-                    pinned: subscription.plan_version_id,
+                    pinned: subscription.plan_version_id(),
                     subscription: *subscription,
                 });
             }
@@ -302,7 +302,7 @@ fn reaching<'c>(
     version: &CompiledVersion,
     subscription: &SubscriptionRecord,
 ) -> Option<&'c Arc<CompiledPlan>> {
-    let plan = api.plan(subscription.plan_id)?;
+    let plan = api.plan(subscription.plan_id())?;
     let granted = grants(
         &plan.coverage,
         version.id,

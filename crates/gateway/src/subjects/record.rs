@@ -1,6 +1,9 @@
-//! The records, and how a delta changes them.
+//! The records, and how a delta changes them. There are a million of each, so
+//! every byte counts: what many share stands once, what few have stands aside.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use gatewright_model::consumer::{ApplicationState, CredentialState, SubscriptionState, credential_works};
 use gatewright_model::id::{
@@ -30,41 +33,87 @@ impl MaybeTime {
     }
 }
 
+/// Values that very many records share. Each is kept once and for ever: there
+/// are as many as tenants and versions of plans.
+struct Shared<T: 'static>(Mutex<HashSet<&'static T>>);
+
+impl<T: Eq + Hash> Shared<T> {
+    fn get(&self, value: T) -> &'static T {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(&value) {
+            return found;
+        }
+        let kept: &'static T = Box::leak(Box::new(value));
+        known.insert(kept);
+        kept
+    }
+}
+
+static TENANTS: LazyLock<Shared<TenantId>> = LazyLock::new(|| Shared(Mutex::default()));
+static TERMS: LazyLock<Shared<Terms>> = LazyLock::new(|| Shared(Mutex::default()));
+
+/// A plan and one version of it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Terms {
+    plan: PlanId,
+    version: PlanVersionId,
+}
+
+/// The times that few credentials have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Times {
+    not_before: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    grace_until: Option<Timestamp>,
+}
+
+/// What a credential is found by: the first half of its hash, which is a MAC.
+/// 128 bits of it are as hard to forge as the key is to guess (RFC 2104, section 5).
+pub(super) type HashKey = [u64; 2];
+
 /// A credential, found by its hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CredentialRecord {
-    pub(super) hash: SecretHash,
+    pub(super) key: HashKey,
     pub(crate) id: CredentialId,
-    pub(crate) tenant_id: TenantId,
     pub(crate) application_id: ApplicationId,
+    tenant: &'static TenantId,
     seq: i64,
-    not_before: MaybeTime,
-    expires_at: MaybeTime,
-    grace_until: MaybeTime,
+    times: Option<Arc<Times>>,
     state: CredentialState,
 }
 
 impl CredentialRecord {
     pub(super) fn of(delta: &CredentialDelta) -> Self {
+        let times = Times {
+            not_before: delta.not_before,
+            expires_at: delta.expires_at,
+            grace_until: delta.grace_until,
+        };
+        let any = [times.not_before, times.expires_at, times.grace_until];
         Self {
-            hash: delta.hash,
+            key: Self::key_of(&delta.hash),
             id: delta.id,
-            tenant_id: delta.tenant_id,
             application_id: delta.application_id,
+            tenant: TENANTS.get(delta.tenant_id),
             seq: delta.seq,
-            not_before: MaybeTime::new(delta.not_before),
-            expires_at: MaybeTime::new(delta.expires_at),
-            grace_until: MaybeTime::new(delta.grace_until),
+            times: any.iter().any(Option::is_some).then(|| Arc::new(times)),
             state: delta.state,
         }
     }
 
+    /// Whose it is.
+    pub(crate) const fn tenant_id(&self) -> TenantId {
+        *self.tenant
+    }
+
     /// Whether it opens anything at `now`.
     pub(crate) fn works(&self, now: Timestamp) -> bool {
+        let times = self.times.as_ref();
         let (start, end, grace) = (
-            self.not_before.get(),
-            self.expires_at.get(),
-            self.grace_until.get(),
+            times.and_then(|times| times.not_before),
+            times.and_then(|times| times.expires_at),
+            times.and_then(|times| times.grace_until),
         );
         credential_works(self.state, start, end, grace, now)
     }
@@ -82,32 +131,32 @@ fn words<const BYTES: usize, const WORDS: usize>(bytes: &[u8; BYTES]) -> [u64; W
 
 impl CredentialRecord {
     /// What a credential with this hash is found by.
-    pub(super) fn key_of(hash: &SecretHash) -> [u64; 4] {
-        words(&hash.0)
+    pub(super) fn key_of(hash: &SecretHash) -> HashKey {
+        hash.0.first_chunk::<16>().map_or([0; 2], words)
     }
 }
 
 impl Keyed for CredentialRecord {
-    type Key = [u64; 4];
+    type Key = HashKey;
 
-    fn key(&self) -> [u64; 4] {
-        Self::key_of(&self.hash)
+    fn key(&self) -> HashKey {
+        self.key
     }
 }
 
 impl Change for CredentialRecord {
     type Record = Self;
 
-    fn key(&self) -> [u64; 4] {
-        Self::key_of(&self.hash)
+    fn key(&self) -> HashKey {
+        self.key
     }
 
     fn fresh(&self) -> Self {
-        *self
+        self.clone()
     }
 
     fn applied_to(&self, record: &Self) -> Option<Self> {
-        (self.seq > record.seq).then_some(*self)
+        (self.seq > record.seq).then(|| self.clone())
     }
 }
 
@@ -131,7 +180,7 @@ pub(crate) struct ApplicationHead {
 }
 
 /// Bytes of a name that stand in the record; longer ones are kept beside it.
-const NAME: usize = 40;
+const NAME: usize = 24;
 
 /// What is escaped in names beside what is not ASCII. The escape itself, so that names can be told apart.
 const NOT_IN_NAMES: &AsciiSet = &CONTROLS.add(b'%');
@@ -157,8 +206,7 @@ impl ApplicationHead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubscriptionRecord {
     pub(crate) id: SubscriptionId,
-    pub(crate) plan_id: PlanId,
-    pub(crate) plan_version_id: PlanVersionId,
+    terms: &'static Terms,
     pub(crate) created_at: Timestamp,
     ends_at: MaybeTime,
     seq: i64,
@@ -170,14 +218,26 @@ impl SubscriptionRecord {
     fn of(delta: &SubscriptionDelta) -> Self {
         Self {
             id: delta.id,
-            plan_id: delta.plan_id,
-            plan_version_id: delta.plan_version_id,
+            terms: TERMS.get(Terms {
+                plan: delta.plan_id,
+                version: delta.plan_version_id,
+            }),
             created_at: delta.created_at,
             ends_at: MaybeTime::new(delta.ends_at),
             seq: delta.seq,
             state: delta.state,
             paused: delta.paused,
         }
+    }
+
+    /// The plan that it is under.
+    pub(crate) const fn plan_id(&self) -> PlanId {
+        self.terms.plan
+    }
+
+    /// The version of the plan that it is pinned to.
+    pub(crate) const fn plan_version_id(&self) -> PlanVersionId {
+        self.terms.version
     }
 
     /// Whether its end has come by itself.

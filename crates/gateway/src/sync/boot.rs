@@ -14,8 +14,9 @@ impl ConfigSync {
     pub(super) async fn boot(&mut self, dir: PathBuf) -> Result<(), DiskError> {
         let runtime = Arc::clone(&self.runtime);
         let (disk, alerts, config) = blocking(move || {
-            let (disk, mut alerts) = Disk::open(&dir, |deltas| runtime.subjects().apply(deltas, 0))?;
-            runtime.subjects().apply(&[], disk.through());
+            let mut load = runtime.subjects().load();
+            let (disk, mut alerts) = Disk::open(&dir, |deltas| load.add(deltas))?;
+            load.finish(disk.through());
             let config = newest(&disk, &mut alerts).map(Arc::new);
             if let Some(config) = &config {
                 runtime.activate(Arc::clone(config));
