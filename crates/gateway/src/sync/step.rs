@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_model::snapshot::{Manifest, PartHash};
@@ -17,7 +18,18 @@ use super::{ANSWER, ConfigSync, DELIVERY, DISK_PAUSE, Durable, asked, blocking};
 /// Changes in one page.
 const PAGE: usize = 10_000;
 
+/// Longer than any call holds the configuration that it is decided by.
+const RETIRES: Duration = Duration::from_secs(5);
+
 type Bodies = HashMap<PartHash, Bytes>;
+
+/// Lets go of the configuration before. Whoever does so last takes it apart,
+/// which takes milliseconds with ten thousand APIs: it is not to be a worker
+/// that was deciding about a call when the new one came.
+async fn retire(before: Option<Arc<CompiledConfig>>) {
+    tokio::time::sleep(RETIRES).await;
+    blocking(move || drop(before)).await;
+}
 
 impl ConfigSync {
     pub(super) async fn catch_up(&mut self) -> Result<(), Away> {
@@ -141,14 +153,21 @@ impl ConfigSync {
             Some(known) if known == seq => Patience::LeaveOut,
             _ => Patience::Wait,
         };
+        let runtime = Arc::clone(&self.runtime);
         let (manifest, bodies, compiled) = blocking(move || {
-            let compiled = compile(&manifest, current.as_deref(), &bodies, patience);
+            let compiled = compile(&manifest, current.as_deref(), &bodies, patience).map(|config| {
+                let config = Arc::new(config);
+                runtime.activate(Arc::clone(&config));
+                (config, current)
+            });
             (manifest, bodies, compiled)
         })
         .await;
         match compiled {
-            Ok(config) => {
-                self.put_into_service(config, seq);
+            Ok((config, before)) => {
+                self.note_service(&config, seq);
+                drop(config);
+                tokio::spawn(retire(before));
                 self.keep(manifest, bodies).await;
                 Ok(())
             }
@@ -164,9 +183,8 @@ impl ConfigSync {
         }
     }
 
-    fn put_into_service(&mut self, config: CompiledConfig, seq: i64) {
-        self.problem.note_versions(&config);
-        self.runtime.activate(Arc::new(config));
+    fn note_service(&mut self, config: &CompiledConfig, seq: i64) {
+        self.problem.note_versions(config);
         tracing::info!(snapshot.seq = seq, "a configuration serves");
         self.problem.config = None;
         self.incomplete = None;
