@@ -100,11 +100,12 @@ BEGIN
 END
 $$;";
 
-/// Lets statements of this transaction take as long as they take: for what walks through whole tables.
-pub(crate) async fn lift_timeouts(conn: &mut Conn) -> Result<(), StoreError> {
+/// Lets statements of this transaction take what they take: for what walks through whole tables, in a process that ends
+/// afterwards. SQLite gets 256 MB for pages, or it would write those of every index again and again.
+pub(crate) async fn lift_bounds(conn: &mut Conn) -> Result<(), StoreError> {
     match conn.dialect() {
         Dialect::Postgres => conn.run_fixed("SET LOCAL statement_timeout = 0").await,
-        Dialect::Sqlite => Ok(()),
+        Dialect::Sqlite => conn.run_fixed("PRAGMA cache_size = -262144").await,
     }
 }
 

@@ -68,10 +68,13 @@ impl Store {
             control.conn.execute(Query::delete().from_table(seeded)).await?;
         }
         // On Postgres everything stands in one schema and is written in one transaction.
-        let traffic = match &self.files {
+        let mut traffic = match &self.files {
             Some(_) => Some(self.traffic_tx(Scope::System, Access::Write).await?),
             None => None,
         };
+        for tx in traffic.iter_mut().chain([&mut control]) {
+            dialect::lift_bounds(&mut tx.conn).await?;
+        }
         let mut restoring = Restoring::new(control, traffic);
         let mut lines = Lines::default();
         let mut chunk = vec![0_u8; 256 << 10];

@@ -74,7 +74,7 @@ impl Store {
         };
         lines.line(&header).await?;
         let mut control = self.read(Scope::System).await?;
-        dialect::lift_timeouts(&mut control.conn).await?;
+        dialect::lift_bounds(&mut control.conn).await?;
         // SQLite has traffic in a file of its own; on Postgres both are one state of one schema.
         let mut traffic = match &self.files {
             Some(_) => Some(self.traffic_tx(Scope::System, Access::Read).await?),
