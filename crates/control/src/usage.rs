@@ -11,6 +11,7 @@ use gatewright_model::time::Timestamp;
 use gatewright_model::traffic::CallSource;
 use gatewright_model::words;
 use gatewright_store::{GroupKey, TrafficView, Tx, UsageFilter, UsageSum};
+use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::control::Control;
@@ -143,6 +144,15 @@ pub struct UsageRow {
     pub p99_ms: Option<f64>,
 }
 
+/// The groups of a split, over the whole time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UsageGroups {
+    /// Those with the most calls first; the bucket of each is the start of the time.
+    pub rows: Vec<UsageRow>,
+    /// How many there are.
+    pub total: u64,
+}
+
 impl Control {
     /// Use cases of usage figures.
     #[must_use]
@@ -162,6 +172,58 @@ impl Usage<'_> {
         let filter = self.filter(caller, query).await?;
         let sums = self.0.parts.store.usage(caller.tenant_id, &filter).await?;
         Ok(sums.into_iter().map(|sum| row(sum, query.group_by)).collect())
+    }
+
+    /// The figures of the groups that the query splits by, over its whole time:
+    /// at most so many groups, those with the most calls.
+    ///
+    /// # Errors
+    /// As for [`Self::query`].
+    pub async fn groups(&self, caller: &Caller, query: &UsageQuery, limit: u16) -> Result<UsageGroups> {
+        self.split(caller, query, None, u64::from(limit)).await
+    }
+
+    /// The figures of each of these APIs over the whole time of the query, those
+    /// with the most calls first. APIs without calls are left out.
+    ///
+    /// # Errors
+    /// As for [`Self::query`].
+    pub async fn of_apis(
+        &self,
+        caller: &Caller,
+        query: &UsageQuery,
+        apis: impl IntoIterator<Item = ApiId>,
+    ) -> Result<Vec<UsageRow>> {
+        let query = UsageQuery {
+            group_by: Some(UsageGroup::Api),
+            ..query.clone()
+        };
+        let apis: Vec<Uuid> = apis.into_iter().map(EntityId::uuid).collect();
+        let most = apis.len() as u64;
+        Ok(self.split(caller, &query, Some(&apis), most).await?.rows)
+    }
+
+    async fn split(
+        &self,
+        caller: &Caller,
+        query: &UsageQuery,
+        among: Option<&[Uuid]>,
+        limit: u64,
+    ) -> Result<UsageGroups> {
+        caller.require_anywhere(Permission::UsageRead)?;
+        let filter = self.filter(caller, query).await?;
+        let store = &self.0.parts.store;
+        let found = store
+            .usage_groups(caller.tenant_id, &filter, among, limit)
+            .await?;
+        Ok(UsageGroups {
+            rows: found
+                .groups
+                .into_iter()
+                .map(|sum| row(sum, query.group_by))
+                .collect(),
+            total: found.total,
+        })
     }
 
     async fn filter(&self, caller: &Caller, query: &UsageQuery) -> Result<UsageFilter> {

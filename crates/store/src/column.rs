@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::node::NodeState;
 use crate::row::{Fault, Row};
+use crate::usage_sum::{Kind, Span};
 
 /// A type that fills one column and is never NULL.
 pub(crate) trait Scalar: Sized {
@@ -119,7 +120,7 @@ words! {
     StandingState, TeamKind, UserState, Role, ApiKind, Visibility, VersionState, DocumentFormat, Balancing, PlanState,
     Security, ApprovalMode, LimitKind, LimitUnit, ResetKind, Partition, OnExceed, OnStoreFailure, Environment,
     ApplicationState, SubscriptionState, CredentialKind, CredentialState, ApprovalKind, ApprovalState, AuditSource,
-    PartKind, CallSource, NodeState, SignUpState, LinkPurpose
+    PartKind, CallSource, NodeState, SignUpState, LinkPurpose, Span, Kind
 }
 texts! { Slug, Name, Email, VersionLabel, ContextPath, Remark, Window, IpAddr, url::Url }
 counts! { u16, u32, u64 }

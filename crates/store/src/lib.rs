@@ -56,6 +56,7 @@ pub mod traffic;
 pub mod tx;
 pub mod upstream;
 pub mod usage;
+mod usage_sum;
 pub mod user;
 pub mod version;
 
@@ -88,5 +89,5 @@ pub use snapshot::SnapshotSummary;
 pub use store::{Database, Store, StoreSettings};
 pub use subscription::SubscriptionFilter;
 pub use tx::Tx;
-pub use usage::{GroupKey, UsageFilter, UsageGroup, UsageSum};
+pub use usage::{GroupKey, UsageFilter, UsageGroup, UsageGroups, UsageSum};
 pub use version::VersionSummary;

@@ -84,6 +84,7 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     5 "0005_console_sessions" in Control;
     6 "0006_featured" in Control;
     7 "0007_api_teams" in Control;
+    8 "0008_usage_sums" in Traffic;
 };
 
 const TABLE: &str = "schema_migration";

@@ -20,7 +20,7 @@ pub(crate) enum Archived {
     Always,
     /// Only when call records are asked for.
     Calls,
-    /// What belongs to running processes, and messages that must not be sent twice.
+    /// What belongs to running processes, messages that must not be sent twice, and what is made of other tables.
     Never,
 }
 
@@ -154,6 +154,11 @@ pub(crate) const TABLES: &[Table] = tables! {
         Int: minute status requests errors bytes_in bytes_out; Bytes: digest latency;
         Uuid: tenant_id api_id version_id plan_id subscription_id application_id credential_id; Text: operation source;
     }
+    Traffic Never usage_sum [tenant_id span kind start subject label] {
+        Uuid: tenant_id subject; Text: span kind label; Int: start requests sample errors bytes_in bytes_out;
+        Bytes: latency;
+    }
+    Traffic Never usage_fold [span start] { Text: span; Int: start; }
     Traffic Never traffic_batch [id] { Uuid: id; Int: written_at; }
     Traffic Always lease_counter [limit_id partition] { Uuid: limit_id; Text: partition; Bytes: state; Int: expires_at; }
 };

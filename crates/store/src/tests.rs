@@ -8,4 +8,5 @@ mod proof;
 mod providers;
 mod schemas;
 mod traffic;
+mod usage_sums;
 mod walls;

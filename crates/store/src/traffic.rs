@@ -75,6 +75,7 @@ impl Store {
             dialect::serialise(&mut tx.conn, Work::Rollups).await?;
             for chunk in rollups.chunks(CHUNK) {
                 add_rollups(&mut tx, chunk).await?;
+                tx.unfold(&minutes(chunk)).await?;
             }
         }
         tx.conn.commit().await
@@ -107,6 +108,7 @@ impl Store {
         let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
         let mut gone = dialect::drop_calls_before(&mut tx.conn, now.minus(calls)).await?;
         gone += forget(&mut tx, ROLLUP, "minute", now.minus(rollups)).await?;
+        gone += tx.forget_sums(now.minus(rollups)).await?;
         gone += forget(
             &mut tx,
             "traffic_batch",
@@ -124,6 +126,9 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn forget_samples(&self, tenant: TenantId) -> Result<(), StoreError> {
         let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
+        // They were added up with the others, and are not to be once more meanwhile.
+        dialect::serialise(&mut tx.conn, Work::Rollups).await?;
+        tx.unfold_all().await?;
         for table in [ROLLUP, "call_record"] {
             let mut delete = Query::delete();
             delete

@@ -23,6 +23,8 @@ const KEEP_NODES: Duration = Duration::from_secs(7 * 86_400);
 const KEEP_SNAPSHOTS: u16 = 50;
 /// Messages that one run takes.
 const MESSAGES: u16 = 200;
+/// Hours that one run adds up, and days.
+const FOLDS: usize = 50;
 /// Rounds of a bounded deletion in one run; the next run goes on.
 const ROUNDS: usize = 20;
 
@@ -58,6 +60,8 @@ pub enum Job {
     Messages,
     /// Room for the call records of today and tomorrow.
     CallDays,
+    /// Usage of hours and days that are over, added up for pages.
+    Usage,
     /// Call records and usage beyond their time.
     Traffic,
     /// Counters of limits whose period is over.
@@ -74,11 +78,12 @@ pub enum Job {
 
 impl Job {
     /// Every job; those that others wait for come first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Schedules,
         Self::CallDays,
         Self::Messages,
         Self::Counters,
+        Self::Usage,
         Self::Traffic,
         Self::Answers,
         Self::Accounts,
@@ -93,6 +98,7 @@ impl Job {
             Self::Schedules => "schedules",
             Self::Messages => "messages",
             Self::CallDays => "call_days",
+            Self::Usage => "usage",
             Self::Traffic => "traffic",
             Self::Counters => "counters",
             Self::Answers => "answers",
@@ -107,7 +113,7 @@ impl Job {
     pub const fn every(self) -> Duration {
         match self {
             Self::Schedules => Duration::from_secs(1),
-            Self::Messages | Self::Counters => Duration::from_secs(60),
+            Self::Messages | Self::Counters | Self::Usage => Duration::from_secs(60),
             Self::CallDays => Duration::from_secs(1_800),
             Self::Traffic | Self::Answers | Self::Accounts => Duration::from_secs(600),
             Self::Nodes | Self::Snapshots => Duration::from_secs(3_600),
@@ -132,6 +138,14 @@ impl Job {
             Self::CallDays => {
                 control.store().prepare_traffic(control.now()).await?;
                 Ok(Progress::Done)
+            }
+            Self::Usage => {
+                let folded = control.store().fold_usage(control.now(), FOLDS).await?;
+                Ok(if folded >= FOLDS {
+                    Progress::More
+                } else {
+                    Progress::Done
+                })
             }
             Self::Traffic => forget_traffic(control, keep).await,
             Self::Counters => {

@@ -35,7 +35,7 @@ const SPLITS: [(UsageGroup, &str); 7] = [
     (UsageGroup::Status, "Status"),
 ];
 /// A table of groups ends here; the rest is in the CSV.
-const MOST_GROUPS: usize = 50;
+const MOST_GROUPS: u16 = 50;
 
 /// The pages of usage.
 pub(super) fn routes(pages: Pages) -> Pages {
@@ -66,7 +66,7 @@ struct Overview {
     split_of: String,
     traffic: Traffic,
     groups: Vec<Group>,
-    more: usize,
+    more: u64,
     export: String,
 }
 
@@ -102,11 +102,9 @@ async fn overview(
         group_by: Some(by),
         ..query
     };
-    let split = usage.query(&caller, &grouped).await?;
-    let mut groups = groups(&app, &caller, &list, by, &split).await?;
-    groups.sort_by_key(|group| std::cmp::Reverse(group.requests));
-    let more = groups.len().saturating_sub(MOST_GROUPS);
-    groups.truncate(MOST_GROUPS);
+    let split = usage.groups(&caller, &grouped, MOST_GROUPS).await?;
+    let groups = groups(&app, &caller, &list, by, &split.rows).await?;
+    let more = split.total.saturating_sub(groups.len() as u64);
     let split = SPLITS
         .iter()
         .find(|(group, _)| *group == by)
@@ -181,7 +179,7 @@ async fn export(
     Ok(Page::bytes("text/csv; charset=utf-8", csv.finish()).header(CONTENT_DISPOSITION, name))
 }
 
-/// Adds up the buckets of each group.
+/// The groups as lines of the table.
 async fn groups(
     app: &App,
     caller: &Caller,
@@ -190,26 +188,18 @@ async fn groups(
     rows: &[UsageRow],
 ) -> Result<Vec<Group>, Problem> {
     let names = names(app, caller, by, rows).await?;
-    let mut sums: std::collections::BTreeMap<String, Group> = std::collections::BTreeMap::new();
-    for row in rows {
+    let line = |row: &UsageRow| {
         let key = row.group.clone().unwrap_or_default();
-        let group = sums.entry(key.clone()).or_insert_with(|| Group {
+        Group {
             label: label(&names, by, &key),
-            requests: 0,
-            errors: 0,
-            bytes: 0,
-            p95_ms: None,
+            requests: row.requests,
+            errors: row.errors,
+            bytes: row.bytes_in + row.bytes_out,
+            p95_ms: row.p95_ms,
             href: filter_name(by).map(|name| list.with(name, &key)),
-        });
-        group.requests += row.requests;
-        group.errors += row.errors;
-        group.bytes += row.bytes_in + row.bytes_out;
-        group.p95_ms = match (group.p95_ms, row.p95_ms) {
-            (Some(one), Some(other)) => Some(one.max(other)),
-            (one, other) => one.or(other),
-        };
-    }
-    Ok(sums.into_values().collect())
+        }
+    };
+    Ok(rows.iter().map(line).collect())
 }
 
 /// The filter that narrows the page to one group, where there is one.

@@ -8,7 +8,6 @@ use axum::extract::State;
 use gatewright_control::Caller;
 use gatewright_control::apis::ApiFilter;
 use gatewright_control::approvals::ApprovalFilter;
-use gatewright_control::usage::{UsageGroup, UsageQuery};
 use gatewright_control::views::ApiView;
 use gatewright_model::api::VersionState;
 use gatewright_model::approval::ApprovalState;
@@ -166,24 +165,16 @@ async fn failing(app: &App, visit: &Visit, caller: &Caller, now: Timestamp, own:
     {
         return Vec::new();
     }
-    let range = Range::last(Span::Hour, now);
-    let query = UsageQuery {
-        group_by: Some(UsageGroup::Api),
-        ..range.query()
-    };
-    let rows = app
-        .control
-        .usage()
-        .query(caller, &query)
+    let query = Range::last(Span::Hour, now).query();
+    let usage = app.control.usage();
+    let rows = usage
+        .of_apis(caller, &query, own.iter().map(|api| api.api.id))
         .await
         .unwrap_or_default();
     let sums = |id: ApiId| {
         let id = id.to_string();
-        rows.iter()
-            .filter(|row| row.group.as_deref() == Some(id.as_str()))
-            .fold((0, 0), |(requests, errors), row| {
-                (requests + row.requests, errors + row.errors)
-            })
+        let row = rows.iter().find(|row| row.group.as_deref() == Some(id.as_str()));
+        row.map_or((0, 0), |row| (row.requests, row.errors))
     };
     own.iter()
         .map(|api| (api, sums(api.api.id)))

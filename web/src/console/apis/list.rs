@@ -6,7 +6,6 @@ use askama::Template;
 use axum::extract::State;
 use gatewright_control::Caller;
 use gatewright_control::apis::{ApiFilter, ApiOrder};
-use gatewright_control::usage::{UsageGroup, UsageQuery};
 use gatewright_control::views::ApiView;
 use gatewright_model::api::VersionState;
 use gatewright_model::page::PageRequest;
@@ -84,7 +83,7 @@ pub(super) async fn list(
         .await?;
     let usage = visit.may(Permission::UsageRead);
     let calls = if usage {
-        calls(&app, &caller).await
+        calls(&app, &caller, &page.items).await
     } else {
         HashMap::new()
     };
@@ -113,19 +112,15 @@ pub(super) async fn list(
 }
 
 /// The calls of the last day by API. That they cannot be read takes no list away.
-async fn calls(app: &App, caller: &Caller) -> HashMap<String, Calls> {
-    let query = UsageQuery {
-        group_by: Some(UsageGroup::Api),
-        ..Range::last(Span::Day, app.control.now()).query()
-    };
-    let rows = app.control.usage().query(caller, &query).await;
-    let mut sums: HashMap<String, Calls> = HashMap::new();
-    for row in rows.unwrap_or_default() {
-        let sum = sums.entry(row.group.unwrap_or_default()).or_default();
-        sum.requests += row.requests;
-        sum.errors += row.errors;
-    }
-    sums
+async fn calls(app: &App, caller: &Caller, shown: &[ApiView]) -> HashMap<String, Calls> {
+    let query = Range::last(Span::Day, app.control.now()).query();
+    let shown = shown.iter().map(|view| view.api.id);
+    let rows = app.control.usage().of_apis(caller, &query, shown).await;
+    let calls = rows.unwrap_or_default().into_iter().map(|row| {
+        let (requests, errors) = (row.requests, row.errors);
+        (row.group.unwrap_or_default(), Calls { requests, errors })
+    });
+    calls.collect()
 }
 
 fn states() -> Vec<(&'static str, String)> {
