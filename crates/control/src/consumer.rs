@@ -8,7 +8,8 @@ mod calls;
 mod history;
 mod people;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use gatewright_model::api::{Api, ApiVersion, Operation};
 use gatewright_model::consumer::{
@@ -22,6 +23,7 @@ use gatewright_model::plan::{Plan, grants};
 use gatewright_model::reference::Ref;
 use gatewright_model::tenancy::Team;
 use gatewright_model::text::VersionLabel;
+use gatewright_model::time::Timestamp;
 use gatewright_store::{ApplicationFilter, SubscriptionFilter, Tx};
 
 pub use attention::{DeprecatedUse, Home, KeyEnd, Matter};
@@ -37,6 +39,10 @@ use crate::{applications, versions};
 
 /// As many subscriptions of one application as a page shows.
 const MOST_SUBSCRIPTIONS: u16 = PageSize::MAX;
+/// As many subscriptions of a page of applications as are looked at.
+const MOST_AT_ONCE: u16 = 10_000;
+/// What happened to a subscription is news for so long.
+const NEWS_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// Use cases of the consumer's own pages.
 #[derive(Debug, Clone, Copy)]
@@ -134,12 +140,9 @@ impl Consumer<'_> {
             teams: own_teams(caller),
         };
         let found = tx.applications().list(&filter, page).await?;
-        let mut cards = Vec::with_capacity(found.items.len());
-        for application in found.items {
-            cards.push(card(&mut tx, application).await?);
-        }
+        let found_of = Found::of(&mut tx, &found.items, self.0.now()).await?;
         Ok(Page {
-            items: cards,
+            items: found_of.cards(&mut tx, found.items).await?,
             next: found.next,
         })
     }
@@ -277,24 +280,78 @@ async fn with_team(tx: &mut Tx, application: Application) -> Result<ApplicationV
     })
 }
 
-async fn card(tx: &mut Tx, application: Application) -> Result<ApplicationCard> {
-    let credentials = tx.credentials().of_application(application.id).await?;
-    let live = tx.subscriptions().live_of_application(application.id).await?;
-    let waiting = live
-        .iter()
-        .filter(|subscription| subscription.state == SubscriptionState::Pending)
-        .count();
-    let ApplicationView { application, team } = with_team(tx, application).await?;
-    Ok(ApplicationCard {
-        application,
-        team,
-        keys: credentials
+/// The keys and subscriptions of the applications of one page, read at once.
+#[derive(Debug, Default)]
+struct Found {
+    credentials: HashMap<ApplicationId, Vec<Credential>>,
+    /// Those that are live, and those that were changed within [`NEWS_FOR`].
+    subscriptions: HashMap<ApplicationId, Vec<Subscription>>,
+}
+
+impl Found {
+    async fn of(tx: &mut Tx, applications: &[Application], now: Timestamp) -> Result<Self> {
+        let ids: Vec<ApplicationId> = applications.iter().map(|application| application.id).collect();
+        let mut found = Self::default();
+        for credential in tx.credentials().of_applications(&ids).await? {
+            found
+                .credentials
+                .entry(credential.application_id)
+                .or_default()
+                .push(credential);
+        }
+        let since = now.minus(NEWS_FOR);
+        let subscriptions = tx.subscriptions();
+        for subscription in subscriptions
+            .current_of_applications(&ids, since, MOST_AT_ONCE)
+            .await?
+        {
+            let of = found
+                .subscriptions
+                .entry(subscription.application_id)
+                .or_default();
+            of.push(subscription);
+        }
+        Ok(found)
+    }
+
+    fn credentials(&self, of: ApplicationId) -> &[Credential] {
+        self.credentials.get(&of).map_or(&[], Vec::as_slice)
+    }
+
+    fn subscriptions(&self, of: ApplicationId) -> &[Subscription] {
+        self.subscriptions.get(&of).map_or(&[], Vec::as_slice)
+    }
+
+    async fn cards(&self, tx: &mut Tx, applications: Vec<Application>) -> Result<Vec<ApplicationCard>> {
+        let ids: Vec<TeamId> = applications
             .iter()
-            .filter(|credential| is_usable(credential))
-            .count(),
-        subscriptions: live.len() - waiting,
-        waiting,
-    })
+            .map(|application| application.team_id)
+            .collect();
+        let teams = tx.teams().with_ids(&ids).await?;
+        let card = |application: Application| {
+            let team = teams.iter().find(|team| team.id == application.team_id);
+            let live = || {
+                self.subscriptions(application.id)
+                    .iter()
+                    .filter(|found| found.state.is_live())
+            };
+            let waiting = live()
+                .filter(|found| found.state == SubscriptionState::Pending)
+                .count();
+            Ok(ApplicationCard {
+                team: team.cloned().ok_or(Error::missing("team"))?,
+                keys: self
+                    .credentials(application.id)
+                    .iter()
+                    .filter(|key| is_usable(key))
+                    .count(),
+                subscriptions: live().count() - waiting,
+                waiting,
+                application,
+            })
+        };
+        applications.into_iter().map(card).collect()
+    }
 }
 
 fn is_usable(credential: &Credential) -> bool {
@@ -359,6 +416,28 @@ impl Known {
             limits,
             versions,
         })
+    }
+
+    /// Reads at once what these subscriptions refer to.
+    async fn learn(&mut self, tx: &mut Tx, subscriptions: &[&Subscription]) -> Result<()> {
+        let apis: HashSet<ApiId> = subscriptions.iter().map(|found| found.api_id).collect();
+        let plans: HashSet<PlanId> = subscriptions.iter().map(|found| found.plan_id).collect();
+        let apis: Vec<ApiId> = apis.into_iter().collect();
+        for api in tx.apis().with_ids(&apis).await? {
+            self.versions.entry(api.id).or_default();
+            self.apis.insert(api.id, api);
+        }
+        for version in tx.versions().of_apis(&apis).await? {
+            self.versions.entry(version.api_id).or_default().push(version);
+        }
+        for plan in tx
+            .plans()
+            .with_ids(&plans.into_iter().collect::<Vec<_>>())
+            .await?
+        {
+            self.plans.insert(plan.id, plan);
+        }
+        Ok(())
     }
 
     async fn api(&mut self, tx: &mut Tx, id: ApiId) -> Result<Api> {

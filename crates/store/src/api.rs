@@ -118,6 +118,17 @@ impl Apis<'_> {
         single(self.0, found).await
     }
 
+    /// The APIs with these ids, in no order.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn with_ids(self, ids: &[ApiId]) -> Result<Vec<Api>, StoreError> {
+        let mut select = self.0.select::<Api>();
+        select.and_where(is_in("id", ids));
+        let rows = self.0.all(&select).await?;
+        audience::complete(self.0, rows).await
+    }
+
     /// The tenant's API with this slug.
     ///
     /// # Errors

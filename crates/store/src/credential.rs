@@ -136,6 +136,18 @@ impl Credentials<'_> {
         self.0.all(&select).await
     }
 
+    /// All credentials of several applications, oldest first.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn of_applications(self, ids: &[ApplicationId]) -> Result<Vec<Credential>, StoreError> {
+        let mut select = self.0.select::<Credential>();
+        select
+            .and_where(is_in("application_id", ids))
+            .order_by("id", Order::Asc);
+        self.0.all(&select).await
+    }
+
     /// The credentials of an application, newest first.
     ///
     /// # Errors

@@ -227,6 +227,17 @@ impl Plans<'_> {
         single(self.0, is("api_id", &api).and(is("slug", slug))).await
     }
 
+    /// The plans with these ids, in no order.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn with_ids(self, ids: &[PlanId]) -> Result<Vec<Plan>, StoreError> {
+        let mut select = self.0.select::<PlanRow>();
+        select.and_where(is_in("id", ids));
+        let rows = self.0.all(&select).await?;
+        complete(self.0, rows).await
+    }
+
     /// All plans of an API, oldest first.
     ///
     /// # Errors

@@ -90,6 +90,27 @@ impl Subscriptions<'_> {
             .await
     }
 
+    /// The subscriptions of several applications that are live or were changed
+    /// since a time, newest first, at most so many.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn current_of_applications(
+        self,
+        applications: &[ApplicationId],
+        since: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        let changed = Expr::col("updated_at").gte(since.value());
+        let mut select = self.0.select::<Subscription>();
+        select
+            .and_where(is_in("application_id", applications))
+            .cond_where(Condition::any().add(live()).add(changed))
+            .order_by("id", Order::Desc)
+            .limit(u64::from(limit));
+        self.0.all(&select).await
+    }
+
     /// The live subscriptions of an application, oldest first.
     ///
     /// # Errors

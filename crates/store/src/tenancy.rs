@@ -109,6 +109,16 @@ impl Teams<'_> {
         self.0.one(is("slug", slug)).await
     }
 
+    /// The teams with these ids, in no order.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn with_ids(self, ids: &[TeamId]) -> Result<Vec<Team>, StoreError> {
+        let mut select = self.0.select::<Team>();
+        select.and_where(is_in("id", ids));
+        self.0.all(&select).await
+    }
+
     /// The slugs of all teams that the transaction sees.
     ///
     /// # Errors

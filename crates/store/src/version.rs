@@ -163,6 +163,29 @@ impl Versions<'_> {
         self.0.all(&select).await
     }
 
+    /// All versions of several APIs, oldest first.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn of_apis(self, apis: &[ApiId]) -> Result<Vec<ApiVersion>, StoreError> {
+        let mut select = self.0.select::<ApiVersion>();
+        select.and_where(is_in("api_id", apis)).order_by("id", Order::Asc);
+        self.0.all(&select).await
+    }
+
+    /// Those of the versions that are deprecated, oldest first.
+    ///
+    /// # Errors
+    /// As for every read.
+    pub async fn deprecated_of(self, ids: &[VersionId]) -> Result<Vec<ApiVersion>, StoreError> {
+        let mut select = self.0.select::<ApiVersion>();
+        select
+            .and_where(is_in("id", ids))
+            .and_where(is("state", &VersionState::Deprecated))
+            .order_by("id", Order::Asc);
+        self.0.all(&select).await
+    }
+
     /// The versions of several APIs in short, oldest first.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! What a consumer should look at: what ends soon, what is nearly used up, what
 //! was decided, what waits; and the traffic of the last day.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use gatewright_model::api::VersionState;
-use gatewright_model::consumer::{ApplicationState, Credential, CredentialState, SubscriptionState};
+use gatewright_model::api::ApiVersion;
+use gatewright_model::consumer::{
+    ApplicationState, Credential, CredentialState, Subscription, SubscriptionState,
+};
 use gatewright_model::id::{ApiId, ApplicationId, CredentialId, EntityId, SubscriptionId, VersionId};
 use gatewright_model::limit::LimitKind;
 use gatewright_model::page::{PageRequest, PageSize};
@@ -15,7 +16,7 @@ use gatewright_model::text::{Name, VersionLabel};
 use gatewright_model::time::Timestamp;
 use gatewright_store::{ApplicationFilter, GroupKey, TrafficView, Tx, UsageFilter, UsageGroup};
 
-use super::{ApplicationCard, Consumer, Known, SubscriptionView, all_subscriptions, card, named, own_teams};
+use super::{ApplicationCard, Consumer, Found, Known, NEWS_FOR, SubscriptionView, named, own_teams};
 use crate::caller::Caller;
 use crate::error::Result;
 use crate::names::Named;
@@ -25,8 +26,6 @@ use crate::usage::{UsageRow, row};
 const MOST_APPLICATIONS: u16 = 50;
 /// A key that ends within this time is worth a word.
 const KEY_ENDS_WITHIN: Duration = Duration::from_secs(14 * 86_400);
-/// A decision is told for so long.
-const NEWS_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// Calls to a version on its way out count for so long.
 const RECENT: Duration = Duration::from_secs(7 * 86_400);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -162,20 +161,22 @@ impl Consumer<'_> {
         let now = self.0.now();
         let mut tx = self.0.read(caller).await?;
         let (mut known, mut live) = (Known::default(), Vec::new());
-        self.look_into_applications(&mut tx, caller, &mut home).await?;
+        let found = self
+            .look_into_applications(&mut tx, caller, &mut home, now)
+            .await?;
+        let subscriptions: Vec<&Subscription> = found.subscriptions.values().flatten().collect();
+        known.learn(&mut tx, &subscriptions).await?;
         for card in &home.applications {
             let of = named(&card.application);
-            for credential in tx.credentials().of_application(card.application.id).await? {
+            for credential in found.credentials(card.application.id) {
                 home.called |= credential.last_used_at.is_some();
-                home.matters.extend(ending(&of, &credential, now));
+                home.matters.extend(ending(&of, credential, now));
             }
-            for subscription in all_subscriptions(&mut tx, card.application.id).await? {
+            for subscription in found.subscriptions(card.application.id) {
                 let recent = now.since(subscription.updated_at) <= NEWS_FOR;
-                if subscription.state.is_live() || recent {
-                    let view = known.view(self.0, &mut tx, caller, subscription).await?;
-                    home.matters.extend(told(&of, &view, recent));
-                    live.push((of.clone(), view));
-                }
+                let view = known.view(self.0, &mut tx, caller, subscription.clone()).await?;
+                home.matters.extend(told(&of, &view, recent));
+                live.push((of.clone(), view));
             }
         }
         self.traffic(&mut tx, caller, &mut known, &mut home, now).await?;
@@ -185,7 +186,13 @@ impl Consumer<'_> {
         Ok(home)
     }
 
-    async fn look_into_applications(&self, tx: &mut Tx, caller: &Caller, home: &mut Home) -> Result<()> {
+    async fn look_into_applications(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        home: &mut Home,
+        now: Timestamp,
+    ) -> Result<Found> {
         let filter = ApplicationFilter {
             teams: own_teams(caller),
             ..ApplicationFilter::default()
@@ -196,12 +203,11 @@ impl Consumer<'_> {
         };
         let found = tx.applications().list(&filter, page).await?;
         home.more = found.next.is_some();
-        for application in found.items {
-            if application.state != ApplicationState::Archived {
-                home.applications.push(card(tx, application).await?);
-            }
-        }
-        Ok(())
+        let mut applications = found.items;
+        applications.retain(|application| application.state != ApplicationState::Archived);
+        let found = Found::of(tx, &applications, now).await?;
+        home.applications = found.cards(tx, applications).await?;
+        Ok(found)
     }
 
     /// The last day in figures, and calls that will soon go nowhere.
@@ -228,9 +234,12 @@ impl Consumer<'_> {
         let sums = store.usage(caller.tenant_id, &hours).await?;
         home.usage = Some(sums.into_iter().map(|sum| row(sum, None)).collect());
         let by_version = filter(&ids, now.minus(RECENT), now, DAY, Some(UsageGroup::Version));
-        let used: HashSet<VersionId> = store
-            .usage(caller.tenant_id, &by_version)
+        // More versions than that are called by nobody.
+        let most = u64::from(u16::MAX);
+        let used: Vec<VersionId> = store
+            .usage_groups(caller.tenant_id, &by_version, None, most)
             .await?
+            .groups
             .into_iter()
             .filter_map(|sum| match sum.group {
                 Some(GroupKey::Id(id)) => Some(VersionId::from_uuid(id)),
@@ -238,31 +247,27 @@ impl Consumer<'_> {
             })
             .collect();
         home.called |= !used.is_empty();
-        for id in used {
+        for version in tx.versions().deprecated_of(&used).await? {
             let mut callers = filter(&ids, now.minus(RECENT), now, DAY, Some(UsageGroup::Application));
-            callers.version = Some(id);
-            let ending = self.deprecated(tx, caller, known, &own, &callers).await?;
+            callers.version = Some(version.id);
+            let ending = self
+                .deprecated(tx, caller, known, &own, &version, &callers)
+                .await?;
             home.matters.extend(ending);
         }
         Ok(())
     }
 
-    /// Who called a version that is on its way out; nobody when it is not.
+    /// Who called a version that is on its way out.
     async fn deprecated(
         &self,
         tx: &mut Tx,
         caller: &Caller,
         known: &mut Known,
         own: &[ApplicationCard],
+        version: &ApiVersion,
         callers: &UsageFilter,
     ) -> Result<Vec<Matter>> {
-        let version = match callers.version {
-            Some(id) => tx.versions().find(id).await?,
-            None => None,
-        };
-        let Some(version) = version.filter(|version| version.state == VersionState::Deprecated) else {
-            return Ok(Vec::new());
-        };
         let Some(end) = &version.deprecation else {
             return Ok(Vec::new());
         };
