@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use gatewright_testkit::http::Client;
@@ -14,11 +15,16 @@ use http::Method;
 use super::figures::{Figures, quantile};
 use super::seed::{DEVELOPER, PASSWORD, PUBLISHER};
 use super::stores::Filled;
+use crate::usage::ProcessUsage;
 
 /// The bar of a whole page, in milliseconds (`portal-ux` 5.2).
 const BAR: f64 = 80.0;
 /// Addresses of one kind that are asked for.
 const ADDRESSES: usize = 8;
+/// A server that has worked a twentieth of this time is idle.
+const IDLE: Duration = Duration::from_secs(3);
+/// The longest that it may have something to do after a start.
+const SETTLES: Duration = Duration::from_secs(600);
 /// Kinds that are named in the table although they hold their bar.
 const NAMED: usize = 5;
 /// Searches, which no link leads to.
@@ -59,6 +65,7 @@ pub(super) async fn measure(filled: &Filled, visits: &Visits, figures: &mut Figu
         std::io::stdin().read_exact(&mut one).ok();
         return Ok(());
     }
+    settle(&server).await?;
     let rules: Vec<Rule> = table("Pages")
         .into_iter()
         .filter(|rule| rule.method == "GET")
@@ -77,6 +84,20 @@ pub(super) async fn measure(filled: &Filled, visits: &Visits, figures: &mut Figu
     }
     server.stop();
     Ok(())
+}
+
+/// Waits until the server has done what there was to do after a start: usage of
+/// a week is added up then, which in life is done hour by hour.
+async fn settle(server: &Server) -> anyhow::Result<()> {
+    let end = Instant::now() + SETTLES;
+    loop {
+        let before = ProcessUsage::of(server.pid())?.cpu;
+        tokio::time::sleep(IDLE).await;
+        let worked = ProcessUsage::of(server.pid())?.cpu.saturating_sub(before);
+        if worked < IDLE / 20 || Instant::now() > end {
+            return Ok(());
+        }
+    }
 }
 
 async fn sign_in(server: &Server, email: &str, password: &str) -> anyhow::Result<Client> {
