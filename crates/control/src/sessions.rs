@@ -28,6 +28,7 @@ use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::tokens::rights_of;
+use crate::users::may_rule;
 
 pub use kept_form::KeptForm;
 
@@ -296,10 +297,11 @@ impl Sessions<'_> {
         Ok(alive.map(row).collect())
     }
 
-    /// Ends one session, the caller's own or, for who may invite people, anybody's.
+    /// Ends one session: the caller's own or, for who may invite people, that of
+    /// somebody who may do nothing that the caller may not do.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn revoke(&self, caller: &Caller, id: SessionId) -> Result<()> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
@@ -308,6 +310,10 @@ impl Sessions<'_> {
         let own = caller.is(session.user_id);
         if !own && !caller.rights.in_tenant(Permission::MembersWrite) {
             return Err(missing());
+        }
+        if !own {
+            let user = tx.users().find(session.user_id).await?.ok_or_else(missing)?;
+            may_rule(&mut tx, caller, &user).await?;
         }
         tx.sessions().delete(id).await?;
         let details = json!({ "user": session.user_id });
@@ -326,7 +332,8 @@ impl Sessions<'_> {
         }
     }
 
-    /// Ends every session of somebody, and says how many.
+    /// Ends every session of somebody who may do nothing that the caller may not do,
+    /// and says how many.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
@@ -338,6 +345,9 @@ impl Sessions<'_> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let user = theirs(&mut tx, caller, user).await?;
+        if !caller.is(user.id) {
+            may_rule(&mut tx, caller, &user).await?;
+        }
         let ended = tx.sessions().delete_of_user(user.id, but).await?;
         if ended > 0 {
             let details = json!({ "sessions": ended });

@@ -17,6 +17,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::passwords::Password;
+use crate::tenants::require_platform;
 
 /// Use cases of people.
 #[derive(Debug, Clone, Copy)]
@@ -129,7 +130,8 @@ impl Users<'_> {
         Ok(user)
     }
 
-    /// Renames or suspends a person. Suspending ends every token and session.
+    /// Renames or suspends a person who may do nothing that the caller may not
+    /// do. Suspending ends every token and session.
     ///
     /// # Errors
     /// [`Error::Guard`] `last_owner`, [`Error::Stale`], [`Error::Forbidden`].
@@ -146,6 +148,9 @@ impl Users<'_> {
         let own_name = caller.is(id) && patch.state.is_none();
         if !own_name {
             caller.require(Permission::MembersWrite)?;
+        }
+        if !caller.is(id) {
+            may_rule(&mut tx, caller, &user).await?;
         }
         if_match.check(user.row_version)?;
         if patch.state == Some(UserState::Suspended) && user.state != UserState::Suspended {
@@ -329,6 +334,18 @@ pub(crate) fn may_grant(caller: &Caller, team: Option<TeamId>, role: Role) -> Re
         Some(permission) => Err(Error::Forbidden { permission }),
         None => Ok(()),
     }
+}
+
+/// Demands every right that a person has, so that nobody takes the account of
+/// somebody who may do more, or shuts them out.
+pub(crate) async fn may_rule(tx: &mut Tx, caller: &Caller, user: &User) -> Result<()> {
+    if user.platform_admin {
+        require_platform(caller)?;
+    }
+    for held in tx.memberships().of_user(user.id).await? {
+        may_grant(caller, held.team_id, held.role)?;
+    }
+    Ok(())
 }
 
 /// The last active owner stays.

@@ -113,12 +113,7 @@ impl Accounts<'_> {
 pub(crate) async fn below(tx: &mut Tx, caller: &Caller, user: UserId) -> Result<User> {
     caller.require(Permission::MembersWrite)?;
     let user = tx.users().find(user).await?.ok_or(Error::missing("user"))?;
-    if user.platform_admin {
-        tenants::require_platform(caller)?;
-    }
-    for held in tx.memberships().of_user(user.id).await? {
-        users::may_grant(caller, held.team_id, held.role)?;
-    }
+    users::may_rule(tx, caller, &user).await?;
     if user.state == UserState::Suspended {
         let rule = "this person may not sign in: let them sign in again first";
         return Err(Error::guard("suspended", rule));

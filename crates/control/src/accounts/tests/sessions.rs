@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatewright_model::permission::Role;
 use gatewright_model::tenancy::UserState;
+use gatewright_model::text::Name;
 
 use crate::if_match::IfMatch;
-use crate::users::UserPatch;
+use crate::users::{NewMembership, UserPatch};
 
-use super::{ADMIN, OTHER, PASSWORD, World, code, from, password, secret};
+use super::{ADMIN, OTHER, PASSWORD, World, code, email, from, password, secret};
 
 #[tokio::test]
 async fn a_session_lives_until_it_is_idle_or_old_or_ended() {
@@ -101,6 +103,61 @@ async fn people_see_and_end_their_own_sessions() {
     let ended = sessions.revoke_all(&admin.view.caller, one.view.person.id).await;
     assert_eq!(ended.unwrap(), 1);
     assert!(!world.is_alive(&one).await);
+}
+
+#[tokio::test]
+async fn nobody_shuts_out_somebody_who_may_do_more() {
+    let world = World::with_admin().await;
+    let admin = world.sign_in(ADMIN, PASSWORD).await.unwrap();
+    let users = world.control.users();
+    let sessions = world.control.sessions();
+    let mut ids = Vec::new();
+    for (address, role) in [
+        ("bo@example.com", Role::Owner),
+        ("cy@example.com", Role::Developer),
+    ] {
+        ids.push(world.add_user(address, Some(OTHER)).await);
+        let membership = NewMembership {
+            user: email(address).into(),
+            role,
+            team: None,
+        };
+        users.add_member(&admin.view.caller, membership).await.unwrap();
+    }
+    let owner = world.sign_in("bo@example.com", OTHER).await.unwrap();
+    let developer = world.sign_in("cy@example.com", OTHER).await.unwrap();
+    let bo = &owner.view.caller;
+    let suspended = || UserPatch {
+        name: None,
+        state: Some(UserState::Suspended),
+    };
+    // An owner runs the tenant, not the installation.
+    let above = admin.view.person.id;
+    assert_eq!(
+        code(users.update(bo, above, suspended(), IfMatch::ANY).await),
+        "forbidden"
+    );
+    let renamed = UserPatch {
+        name: Some(Name::parse("Eve").unwrap()),
+        state: None,
+    };
+    assert_eq!(
+        code(users.update(bo, above, renamed, IfMatch::ANY).await),
+        "forbidden"
+    );
+    assert_eq!(code(sessions.revoke(bo, admin.view.id).await), "forbidden");
+    assert_eq!(code(sessions.revoke_all(bo, above).await), "forbidden");
+    assert!(world.is_alive(&admin).await);
+
+    sessions.revoke(bo, developer.view.id).await.unwrap();
+    assert!(!world.is_alive(&developer).await);
+    let cy = ids[1];
+    users.update(bo, cy, suspended(), IfMatch::ANY).await.unwrap();
+    let bo = ids[0];
+    let done = users
+        .update(&admin.view.caller, bo, suspended(), IfMatch::ANY)
+        .await;
+    assert_eq!(done.unwrap().state, UserState::Suspended);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
