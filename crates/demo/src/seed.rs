@@ -113,8 +113,10 @@ pub struct SeedApplication {
     pub slug: &'static str,
     /// `(api slug, plan slug)`; those on a manual plan stay pending, for the visitor to decide.
     pub subscriptions: &'static [(&'static str, &'static str)],
-    /// How many calls of sample usage it gets, spread over the last week and marked as sample data.
-    pub sample_calls: u32,
+    /// How many calls of sample usage it gets for each day of the last week, marked as
+    /// sample data: hundreds, which the hours of a day divide without a rest, and
+    /// within the quota of its plan.
+    pub sample_calls_a_day: u32,
 }
 
 const FREE: SeedPlan = SeedPlan {
@@ -208,13 +210,13 @@ pub const APPLICATIONS: &[SeedApplication] = &[
         name: "Garden blog",
         slug: "garden-blog",
         subscriptions: &[("catalog", "free")],
-        sample_calls: 4_000,
+        sample_calls_a_day: 400,
     },
     SeedApplication {
         name: "Price robot",
         slug: "price-robot",
         subscriptions: &[("catalog", "free"), ("orders", "standard")],
-        sample_calls: 9_000,
+        sample_calls_a_day: 800,
     },
 ];
 
@@ -241,6 +243,24 @@ mod tests {
         {
             let api = APIS.iter().find(|api| api.slug == *slug).unwrap();
             assert!(api.plans.iter().any(|known| known.slug == *plan), "{slug} {plan}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_up_would_have_been_let_through() {
+        for application in APPLICATIONS {
+            assert_eq!(application.sample_calls_a_day % 100, 0, "{}", application.slug);
+            for (slug, plan) in application.subscriptions {
+                let api = APIS.iter().find(|api| api.slug == *slug).unwrap();
+                let plan = api.plans.iter().find(|known| known.slug == *plan).unwrap();
+                let daily = plan.limits.iter().find(|limit| limit.window == "1d");
+                let least = daily.map_or(u64::MAX, |limit| limit.amount);
+                assert!(
+                    u64::from(application.sample_calls_a_day) <= least,
+                    "{}",
+                    application.slug
+                );
+            }
         }
     }
 

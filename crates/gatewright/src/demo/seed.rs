@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatewright_control::apis::ApiPatch;
 use gatewright_control::applications::NewApplication;
+use gatewright_control::credentials::NewCredential;
 use gatewright_control::import::{ImportRequest, ImportSource};
 use gatewright_control::lifecycle::Transition;
 use gatewright_control::limits::{NewLimit, RawLimit};
@@ -20,7 +21,9 @@ use gatewright_demo::seed::{
 };
 use gatewright_demo::upstreams::Addresses;
 use gatewright_model::api::{Balancing, Target, Timeouts, Upstream, VersionState, Visibility};
-use gatewright_model::consumer::{Application, ApplicationState, ApplicationVerb, Environment};
+use gatewright_model::consumer::{
+    Application, ApplicationState, ApplicationVerb, CredentialKind, Environment,
+};
 use gatewright_model::id::ApiId;
 use gatewright_model::invalid::Invalid;
 use gatewright_model::page::PageRequest;
@@ -280,6 +283,25 @@ impl<'a> Seeder<'a> {
         for (api, plan) in seed.subscriptions {
             self.subscription(&application, api, plan).await?;
         }
+        self.key(&application).await
+    }
+
+    /// The key that the sample usage came with. Nobody learns its secret: whoever
+    /// wants to call makes one of their own.
+    async fn key(&self, application: &Application) -> Result<(), Failure> {
+        let of = Ref::Id(application.id);
+        let credentials = self.control.credentials();
+        let known = credentials.list(self.caller, &of, PageRequest::default()).await?;
+        if !known.items.is_empty() {
+            return Ok(());
+        }
+        let new = NewCredential {
+            kind: CredentialKind::ApiKey,
+            name: Some(constant(Name::parse("Sample key"))?),
+            not_before: None,
+            expires_at: None,
+        };
+        credentials.issue(self.caller, &of, new).await?;
         Ok(())
     }
 
