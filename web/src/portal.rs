@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod apis;
 mod docs;
+mod first_call;
 mod help;
 mod home;
 pub(crate) mod me;

@@ -8,6 +8,7 @@ mod calls;
 mod history;
 mod people;
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -497,11 +498,12 @@ fn successor_of(version: &ApiVersion) -> Option<VersionId> {
 }
 
 /// Reading, without parameters and not on its way out, if there is such a one.
-fn simplest(operations: Vec<Operation>) -> Option<Operation> {
+pub(crate) fn simplest<O: Borrow<Operation>>(operations: impl IntoIterator<Item = O>) -> Option<O> {
     operations
         .into_iter()
-        .filter(|operation| operation.routable)
+        .filter(|operation| operation.borrow().routable)
         .min_by_key(|operation| {
+            let operation = operation.borrow();
             (
                 operation.deprecated,
                 operation.method != "GET",

@@ -17,6 +17,7 @@ use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_openapi::docs::head::Hook;
 use gatewright_openapi::docs::operation::{self, OperationDoc};
 use gatewright_openapi::docs::reference::{Filter, Line, ReferenceIndex};
+use gatewright_openapi::docs::samples::Call;
 use gatewright_openapi::docs::schema::{Builder, Direction, Form, rows_of_a_page};
 use gatewright_openapi::docs::split::{SCHEMAS, SchemaLine, Users, users_of};
 use gatewright_openapi::docs::{download, example, json};
@@ -24,6 +25,7 @@ use gatewright_openapi::document::Syntax;
 use gatewright_openapi::pointer;
 
 use crate::console::Place;
+use crate::consumer::simplest;
 use crate::control::Control;
 use crate::docs::open::Opened;
 use crate::error::{Error, Result};
@@ -88,6 +90,25 @@ impl Docs<'_> {
         let lines: Vec<Line<'_>> = overview.docs.operations.iter().map(line).collect();
         let index = ReferenceIndex::build(&overview.docs.head, &lines, filter);
         Ok((overview, index))
+    }
+
+    /// The simplest call of a version, for pages that show how to call it: a
+    /// reading operation without parameters, if there is one.
+    ///
+    /// # Errors
+    /// As [`Docs::overview`].
+    pub async fn simplest_call(
+        &self,
+        reader: &Reader,
+        api: &Ref<ApiId>,
+        version: &VersionRef,
+    ) -> Result<Option<Call>> {
+        let mut opened = self.open(reader, api, version).await?;
+        let Some(operation) = simplest(&opened.docs.operations).cloned() else {
+            return Ok(None);
+        };
+        let doc = opened.operation(&operation).await?;
+        Ok(Some(Call::of(&doc, &opened.place.base_url)))
     }
 
     /// What an operation is, for those who call it.

@@ -6,14 +6,16 @@ use gatewright_control::catalog::{AccessWay, CatalogApi, CatalogVersion, Figures
 use gatewright_model::api::VersionState;
 use gatewright_model::consumer::SubscriptionState;
 use gatewright_model::id::ApiId;
-use gatewright_model::reference::Ref;
+use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::text::{Slug, VersionLabel};
 use gatewright_model::time::Timestamp;
+use gatewright_openapi::docs::samples::Call;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::path::{At, PathPart};
 use gatewright_webkit::problem::Problem;
 use jiff::tz::TimeZone;
 
+use super::first_call::{self, KeyIn};
 use super::words::{self, PlanCard};
 use crate::app::App;
 use crate::markdown::SafeHtml;
@@ -164,7 +166,18 @@ async fn show(
     if named.twin {
         return twin(&visit, &app, &seen);
     }
-    Ok(Page::html(&page(&visit, &seen, current))?.revalidated(&visit))
+    let call = example(&visit, &app, &named.api, &current).await?;
+    Ok(Page::html(&page(&visit, &seen, current, call.as_ref()))?.revalidated(&visit))
+}
+
+/// A call of the version that is shown first; none while it cannot be read.
+async fn example(visit: &Visit, app: &App, api: &Ref<ApiId>, current: &Row) -> Result<Option<Call>, Problem> {
+    if !current.readable {
+        return Ok(None);
+    }
+    let version = VersionRef::Label(current.label.clone());
+    let docs = app.control.docs();
+    Ok(docs.simplest_call(&visit.reader(), api, &version).await?)
 }
 
 fn twin(visit: &Visit, app: &App, seen: &CatalogApi) -> Result<Page, Problem> {
@@ -181,15 +194,15 @@ fn twin(visit: &Visit, app: &App, seen: &CatalogApi) -> Result<Page, Problem> {
     Ok(Page::text(MARKDOWN, text).revalidated(visit))
 }
 
-fn page(visit: &Visit, seen: &CatalogApi, current: Row) -> ApiPage {
+fn page(visit: &Visit, seen: &CatalogApi, current: Row, call: Option<&Call>) -> ApiPage {
     let name = seen.api.name.to_string();
     let description = seen.api.description.trim();
     let opening = words::opening(description);
     let keyed = seen.plans.iter().any(|plan| plan.way != AccessWay::Keyless);
     let key = if keyed || seen.plans.is_empty() {
-        " -H 'X-API-Key: YOUR_KEY'"
+        KeyIn::Header
     } else {
-        ""
+        KeyIn::Nowhere
     };
     ApiPage {
         shell: visit
@@ -218,7 +231,7 @@ fn page(visit: &Visit, seen: &CatalogApi, current: Row) -> ApiPage {
             .cloned()
             .collect(),
         ending: ending(visit, seen, &current),
-        curl: format!("curl {}/…{key}", current.url),
+        curl: first_call::curl(call, &current.url, key),
         plans: seen.plans.iter().map(PlanCard::of).collect(),
         slug: seen.api.slug.to_string(),
         current,
@@ -336,7 +349,8 @@ mod tests {
             "href=\"/apis/petstore/access\"",
             "/apis/petstore/v/v1/reference",
             "http://gw.test/petstore/v1",
-            "X-API-Key",
+            "http://gw.test/petstore/v1/pets",
+            "X-API-Key: $API_KEY",
             "Free",
         ]);
         let twin = portal.visitor().get("/apis/petstore.md").await;

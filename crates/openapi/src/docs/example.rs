@@ -9,7 +9,8 @@ use super::schema::Direction;
 use super::source::{Found, Source};
 use crate::pointer;
 
-/// Levels of objects and lists (`portal-ux.md` 1.4).
+/// Levels of objects (`portal-ux.md` 1.4). A list is none of its own: what is
+/// listed is what its reader wants to see.
 const LEVELS: usize = 4;
 /// Bytes of an example as JSON, about.
 const BYTES: usize = 2048;
@@ -165,10 +166,11 @@ impl<'p> Maker<'_, 'p> {
         levels: usize,
         way: &mut Vec<String>,
     ) -> Option<Value> {
-        let mut object = Map::new();
+        // Below the last level nothing is said: empty braces would say that it is empty.
         if levels == 0 {
-            return self.paid(Value::Object(object));
+            return None;
         }
+        let mut object = Map::new();
         let properties = members.get("properties").and_then(Value::as_object);
         let parent = pointer::child(place, "properties");
         for (name, property) in properties.into_iter().flatten() {
@@ -204,15 +206,13 @@ impl<'p> Maker<'_, 'p> {
     ) -> Option<Value> {
         let tuple = members.get("prefixItems").and_then(Value::as_array);
         let mut list = Vec::new();
-        if levels > 0 {
-            let parent = pointer::child(place, "prefixItems");
-            for (index, item) in tuple.into_iter().flatten().enumerate().take(10) {
-                let own = pointer::child(&parent, &index.to_string());
-                list.push(self.make(&own, item, levels - 1, way).unwrap_or(Value::Null));
-            }
-            if let Some(items) = members.get("items").filter(|_| tuple.is_none()) {
-                list.extend(self.make(&pointer::child(place, "items"), items, levels - 1, way));
-            }
+        let parent = pointer::child(place, "prefixItems");
+        for (index, item) in tuple.into_iter().flatten().enumerate().take(10) {
+            let own = pointer::child(&parent, &index.to_string());
+            list.push(self.make(&own, item, levels, way).unwrap_or(Value::Null));
+        }
+        if let Some(items) = members.get("items").filter(|_| tuple.is_none()) {
+            list.extend(self.make(&pointer::child(place, "items"), items, levels, way));
         }
         self.paid(Value::Array(list))
     }
@@ -327,6 +327,25 @@ mod tests {
             made(&schemas, "Pet").unwrap(),
             json!({"name": "Rex", "tags": ["text"], "age": 3, "kind": "cat",
                    "owner": {"email": "ada@example.com", "x": true}})
+        );
+    }
+
+    #[test]
+    fn lists_of_objects_are_filled_and_nothing_is_empty_for_want_of_levels() {
+        let of = |inside: Value| json!({"type": "object", "properties": {"inside": inside}});
+        let list = |items: Value| json!({"type": "array", "items": items});
+        let leaf = json!({"type": "object", "properties": {"value": {"type": "integer"}}});
+        let schemas = json!({
+            "Page": of(list(of(list(of(list(leaf.clone())))))),
+            "Deep": of(list(of(list(of(list(of(list(leaf)))))))),
+        });
+        assert_eq!(
+            made(&schemas, "Page").unwrap(),
+            json!({"inside": [{"inside": [{"inside": [{"value": 1}]}]}]})
+        );
+        assert_eq!(
+            made(&schemas, "Deep").unwrap(),
+            json!({"inside": [{"inside": [{"inside": [{"inside": []}]}]}]})
         );
     }
 

@@ -6,6 +6,7 @@ use gatewright_control::docs::Overview;
 use gatewright_model::id::ApiId;
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_openapi::docs::head::{ErrorAnswer, Scheme};
+use gatewright_openapi::docs::samples::Call;
 use gatewright_webkit::authorized::Public;
 use gatewright_webkit::path::At;
 use gatewright_webkit::problem::Problem;
@@ -15,6 +16,7 @@ use super::twin;
 use crate::app::App;
 use crate::markdown::SafeHtml;
 use crate::page::Page;
+use crate::portal::first_call::{self, KeyIn};
 use crate::shell::Shell;
 use crate::visit::Visit;
 
@@ -179,7 +181,8 @@ pub(super) async fn auth(
 ) -> Result<Page, Problem> {
     let docs = app.control.docs();
     let overview = docs.overview(&visit.reader(), &api, &version).await?;
-    let [header, bearer] = lines(&overview);
+    let call = docs.simplest_call(&visit.reader(), &api, &version).await?;
+    let [header, bearer] = lines(&overview, call.as_ref());
     let page = Page::html(&AuthPage {
         shell: frame::shell(&visit, &overview.place, "Authentication", "/auth.md"),
         frame: Frame::new(&visit, &overview.place, Tab::Auth, "/auth"),
@@ -198,7 +201,11 @@ pub(super) async fn auth_twin(
 ) -> Result<Page, Problem> {
     let docs = app.control.docs();
     let overview = docs.overview(&visit.reader(), &api, &version).await?;
-    Ok(twin::answer(&visit, twin::auth(&overview, &lines(&overview))))
+    let call = docs.simplest_call(&visit.reader(), &api, &version).await?;
+    Ok(twin::answer(
+        &visit,
+        twin::auth(&overview, &lines(&overview, call.as_ref())),
+    ))
 }
 
 pub(super) async fn errors(
@@ -230,12 +237,8 @@ pub(super) async fn errors_twin(
 }
 
 /// Calls that send a key in either way.
-fn lines(overview: &Overview) -> [String; 2] {
-    let base_url = &overview.place.base_url;
-    [
-        format!("curl '{base_url}/' -H \"X-API-Key: $API_KEY\""),
-        format!("curl '{base_url}/' -H \"Authorization: Bearer $API_KEY\""),
-    ]
+fn lines(overview: &Overview, call: Option<&Call>) -> [String; 2] {
+    [KeyIn::Header, KeyIn::Bearer].map(|key| first_call::curl(call, &overview.place.base_url, key))
 }
 
 impl AuthPage {

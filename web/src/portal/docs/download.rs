@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use gatewright_model::api::DocumentFormat;
 use gatewright_model::id::ApiId;
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_openapi::document::Syntax;
@@ -28,7 +29,7 @@ struct DownloadPage {
     /// Where the document of the newest published version stands.
     latest: String,
     present: bool,
-    format: String,
+    format: &'static str,
     bytes: u64,
 }
 
@@ -48,13 +49,20 @@ pub(super) async fn page(
         address: format!("{portal}{}/openapi.json", frame.home),
         latest: format!("{portal}{}/v/latest/openapi.json", frame.api_home),
         present: revision.is_some(),
-        format: revision
-            .map(|revision| revision.format.to_string())
-            .unwrap_or_default(),
+        format: revision.map_or("", |revision| in_words(revision.format)),
         bytes: revision.map_or(0, |revision| revision.document_bytes),
         frame,
     });
     Ok(page?.revalidated(&visit))
+}
+
+/// The name of a format as its makers write it.
+const fn in_words(format: DocumentFormat) -> &'static str {
+    match format {
+        DocumentFormat::Swagger2 => "Swagger 2.0",
+        DocumentFormat::OpenApi30 => "OpenAPI 3.0",
+        DocumentFormat::OpenApi31 => "OpenAPI 3.1",
+    }
 }
 
 pub(super) async fn page_twin(
