@@ -121,12 +121,12 @@ describe('refusals', () => {
     await page.goto('/console/apis/new');
     await page.locator('input[type=file]').first().setInputFiles(large);
     let answer = await send(page, page.getByRole('button', { name: 'Check' }));
-    wrong.push(...(await explained(page, answer, { name: 'too large a file', status: 413, words: [/too large/, /33554432/] })));
+    wrong.push(...(await explained(page, answer, { name: 'too large a file', status: 413, words: [/too large/, /At most 32 MiB/] })));
 
     await page.goto('/me/apps/new');
     await page.locator('main form.form input:not([type=hidden]):not([type=radio])').first().fill('x'.repeat(1.2 * MIB));
     answer = await send(page, page.locator('main form.form button').first());
-    wrong.push(...(await explained(page, answer, { name: 'too large a form', status: 413, words: [/too large/] })));
+    wrong.push(...(await explained(page, answer, { name: 'too large a form', status: 413, words: [/too large/, /At most 1 MiB/] })));
 
     const { items: [open] } = await api('GET', '/approvals?state=open');
     await page.goto(`/console/approvals/${open.id}`);

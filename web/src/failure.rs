@@ -2,6 +2,7 @@
 //! id to quote, and one next step. These pages need neither store nor session.
 
 pub(crate) mod early;
+mod told;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
@@ -10,6 +11,7 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::failure::told::Told;
 use crate::page::Page;
 use crate::shell::Shell;
 use crate::visit::Visit;
@@ -27,10 +29,7 @@ const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC
 struct FailurePage<'a> {
     shell: Shell,
     status: u16,
-    heading: &'static str,
-    detail: &'a str,
-    advice: &'static str,
-    permission: Option<String>,
+    told: &'a Told,
     request_id: Option<&'a str>,
     back: Option<&'a str>,
     successor: Option<Successor>,
@@ -46,8 +45,7 @@ struct Successor {
 #[derive(Template)]
 #[template(path = "layout/failure_fragment.html")]
 struct FailureFragment<'a> {
-    heading: &'static str,
-    detail: &'a str,
+    told: &'a Told,
     request_id: Option<&'a str>,
 }
 
@@ -56,32 +54,22 @@ pub(crate) fn present(visit: &Visit, method: &Method, problem: &Problem) -> Resp
     if problem.status() == StatusCode::UNAUTHORIZED {
         return sign_in_first(visit, method);
     }
-    let words = words(problem.status());
-    let body = problem.to_json(None);
-    let detail = detail_of(problem);
+    let mut told = Told::of(problem);
     if visit.is_fragment() {
         let fragment = FailureFragment {
-            heading: words.0,
-            detail: &detail,
+            told: &told,
             request_id: visit.request_id(),
         };
         return finish(Page::html(&fragment), problem);
     }
-    let next = successor(visit, &body);
+    let next = successor(visit, &problem.to_json(None));
+    if next.is_some() {
+        told.advice = "A newer version replaces it.";
+    }
     let page = FailurePage {
-        shell: visit.shell(words.0),
+        shell: visit.shell(told.heading),
         status: problem.status().as_u16(),
-        heading: words.0,
-        detail: &detail,
-        advice: if next.is_some() {
-            "A newer version replaces it."
-        } else {
-            words.1
-        },
-        permission: body
-            .get("permission")
-            .and_then(serde_json::Value::as_str)
-            .map(str::to_owned),
+        told: &told,
         request_id: visit.request_id(),
         back: visit.referer_path().filter(|_| method != Method::GET),
         successor: next,
@@ -140,19 +128,6 @@ fn finish(page: Result<Page, Problem>, problem: &Problem) -> Response {
     }
 }
 
-/// The detail of a problem as a sentence.
-fn detail_of(problem: &Problem) -> String {
-    let body = problem.to_json(None);
-    let text = body
-        .get("detail")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or("");
-    let mut chars = text.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
-    let end = if text.ends_with(['.', '?', ':']) { "" } else { "." };
-    [&first, chars.as_str(), end].concat()
-}
-
 fn successor(visit: &Visit, body: &serde_json::Value) -> Option<Successor> {
     let next = body.get("successor")?;
     let api = next.get("api")?.as_str()?;
@@ -161,42 +136,4 @@ fn successor(visit: &Visit, body: &serde_json::Value) -> Option<Successor> {
         href: format!("{}/apis/{api}/v/{version}/reference", visit.base()),
         label: format!("Use version {version}"),
     })
-}
-
-/// What happened, and what to do about it.
-fn words(status: StatusCode) -> (&'static str, &'static str) {
-    match status.as_u16() {
-        400 => (
-            "That request could not be read",
-            "Go back and send the form again.",
-        ),
-        403 => (
-            "You may not do this",
-            "An owner of this tenant can give you a role that includes it.",
-        ),
-        404 => (
-            "This page does not exist",
-            "It may have been renamed or removed, or it is not open to you.",
-        ),
-        405 => ("That cannot be done here", "Open the page from the navigation."),
-        409 | 412 => (
-            "This is not possible right now",
-            "Open the page again to see how things stand, then decide.",
-        ),
-        410 => ("This was retired", "Look for its successor in the catalogue."),
-        413 => ("That is too large", "Send a smaller file or a smaller form."),
-        415 | 422 => (
-            "That input cannot be used",
-            "Go back, correct it and send it again.",
-        ),
-        429 => ("That was too often", "Wait a moment, then try again."),
-        503 => (
-            "This is not available right now",
-            "Try again in a few seconds; calls through the gateway go on.",
-        ),
-        _ => (
-            "Something went wrong on our side",
-            "Try again. If it happens again, tell an administrator the request id.",
-        ),
-    }
 }

@@ -98,7 +98,9 @@ pub(crate) struct Shell {
 impl Shell {
     pub(crate) fn new(visit: &Visit, title: String) -> Self {
         let path = visit.path();
-        let area = if path == "/console" || path.starts_with("/console/") {
+        let in_console = path == "/console" || path.starts_with("/console/");
+        // Who has nothing there is told so among the places that are open to them.
+        let area = if in_console && nav::has_console(visit) {
             Area::Console
         } else {
             Area::Portal
@@ -185,11 +187,6 @@ impl Shell {
     pub(crate) fn searched(mut self, query: impl Into<String>) -> Self {
         self.query = query.into();
         self
-    }
-
-    /// Whether the page belongs to the console and its first page is open to the visitor.
-    pub(crate) fn opens_console(&self) -> bool {
-        self.is_console() && self.person.as_ref().is_some_and(|person| person.console)
     }
 
     /// What the browser's tab says.

@@ -11,7 +11,8 @@ use gatewright_webkit::request_id::RequestId;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 
-use super::{FailureFragment, detail_of, finish, words};
+use super::told::Told;
+use super::{FailureFragment, finish};
 use crate::assets::Assets;
 use crate::cookies;
 use crate::page::Page;
@@ -23,9 +24,7 @@ use crate::visit::{is_fragment, theme_of};
 struct EarlyPage<'a> {
     shell: Shell,
     status: u16,
-    heading: &'static str,
-    detail: &'a str,
-    advice: &'static str,
+    told: &'a Told,
     request_id: Option<&'a str>,
     next: Next<'a>,
 }
@@ -68,7 +67,7 @@ impl Stranger {
 
 /// The page for a failure before the tenant is known.
 pub(crate) fn without_visit(assets: &Arc<Assets>, stranger: &Stranger, problem: &Problem) -> Response {
-    let (heading, advice) = words(problem.status());
+    let told = Told::of(problem);
     let request_id = stranger.request_id.as_deref();
     if let Some(cause) = problem.cause() {
         tracing::error!(
@@ -77,22 +76,18 @@ pub(crate) fn without_visit(assets: &Arc<Assets>, stranger: &Stranger, problem: 
             "a page failed on our side"
         );
     }
-    let detail = detail_of(problem);
     if stranger.fragment {
         let fragment = FailureFragment {
-            heading,
-            detail: &detail,
+            told: &told,
             request_id,
         };
         return finish(Page::html(&fragment), problem);
     }
     let again = stranger.address.as_deref().filter(|_| may_pass(problem.status()));
     let page = EarlyPage {
-        shell: Shell::bare(Arc::clone(assets), heading.to_owned(), stranger.theme),
+        shell: Shell::bare(Arc::clone(assets), told.heading.to_owned(), stranger.theme),
         status: problem.status().as_u16(),
-        heading,
-        detail: &detail,
-        advice,
+        told: &told,
         request_id,
         next: again.map_or(Next::Start, Next::Again),
     };
