@@ -45,6 +45,26 @@ async function sendWith(page, action, text) {
   return answer.status();
 }
 
+/** Sentences that name what is wrong better than the label of their field does. */
+const OWN_WORDS = /^(Enter|Choose|Give|Type|Name|The file|This description|A key has|There is no team) /;
+
+/** The summary says of a field what the field says of itself, in the words of its label. */
+const words = (page) =>
+  page.evaluate((own) => {
+    const wrong = [];
+    for (const link of document.querySelectorAll('.error-summary a')) {
+      const id = decodeURIComponent(link.hash.slice(1));
+      const field = document.getElementById(id);
+      const label = document.querySelector(`label[for="${CSS.escape(id)}"]`) ?? field?.querySelector('legend');
+      const told = document.getElementById(`e-${id.slice(2)}`)?.textContent.replace(/^Error: /, '').trim();
+      const text = link.textContent.trim();
+      if (told !== text) wrong.push(`the summary says “${text}”, the field “${told}”`);
+      const name = label?.firstChild.textContent.trim().toLowerCase();
+      if (!text.toLowerCase().includes(name) && !new RegExp(own).test(text)) wrong.push(`“${text}” does not name “${name}”`);
+    }
+    return wrong;
+  }, OWN_WORDS.source);
+
 /** What is wrong with a page that refuses a form. */
 async function refusal(page, kind) {
   const wrong = [];
@@ -54,6 +74,7 @@ async function refusal(page, kind) {
     if (!(await page.evaluate(() => Boolean(document.activeElement?.closest('.error-summary'))))) wrong.push('the summary has no focus');
     const lost = await page.evaluate(() => [...document.querySelectorAll('.error-summary a')].map((link) => link.hash).filter((hash) => !document.getElementById(decodeURIComponent(hash.slice(1)))));
     wrong.push(...lost.map((hash) => `${hash} of the summary is nowhere`));
+    wrong.push(...(await words(page)));
   }
   if (!(await page.title()).startsWith('Error: ')) wrong.push(`the title is “${await page.title()}”`);
   for (const look of LOOKS) {

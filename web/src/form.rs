@@ -1,12 +1,18 @@
 //! A form between the browser and a use case: what was typed, and what is
 //! wrong with it. A refused form is shown again with both.
 
+mod label;
+
+use std::fmt::Display;
+
 use gatewright_control::Error;
 use gatewright_model::invalid::Invalid;
+use gatewright_model::state::IllegalTransition;
 use gatewright_webkit::problem::Problem;
 use http::StatusCode;
 
 use crate::fields::Fields;
+use crate::form::label::{Label, Labels};
 
 /// One fault, as the summary above the form lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +23,35 @@ pub(crate) struct FormError {
     pub(crate) message: String,
 }
 
+/// What is wrong, before it is known how the page calls the field.
+#[derive(Debug, Clone)]
+enum Said {
+    /// A sentence of its own.
+    Sentence(String),
+    /// Reads on from the field's name.
+    Rule(String),
+    /// The field is empty and must not be; with the rule.
+    Missing(String),
+    /// Something else has this value.
+    Taken,
+}
+
+#[derive(Debug, Clone)]
+struct Fault {
+    field: String,
+    said: Said,
+}
+
 /// What a form shows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FormState {
     values: Vec<(String, String)>,
-    errors: Vec<FormError>,
+    /// Whether the values are what somebody sent.
+    sent: bool,
+    /// Secrets that are left out of the values.
+    withheld: Vec<String>,
+    faults: Vec<Fault>,
+    labels: Labels,
     too_often: bool,
 }
 
@@ -40,11 +70,10 @@ impl FormState {
 
     /// What was typed.
     pub(crate) fn from_fields(fields: &Fields) -> Self {
-        Self::new(
-            fields
-                .pairs()
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        )
+        Self {
+            sent: true,
+            ..Self::new(fields.pairs())
+        }
     }
 
     /// The (first) value of a field; empty when it has none.
@@ -84,25 +113,62 @@ impl FormState {
     #[must_use]
     pub(crate) fn without(mut self, field: &str) -> Self {
         self.values.retain(|(name, _)| name != field);
+        self.withheld.push(field.to_owned());
         self
     }
 
+    /// Remembers how the page calls a field; what is wrong with it is told in
+    /// these words. Shows nothing. `ask` completes the sentence that an empty
+    /// field gets ("Enter …"), where the label itself does not.
+    pub(crate) fn named(
+        &self,
+        field: &str,
+        label: impl Display,
+        verb: &'static str,
+        ask: &str,
+    ) -> &'static str {
+        if !self.is_ok() {
+            self.labels.add(Label::new(field, &label.to_string(), verb, ask));
+        }
+        ""
+    }
+
     /// What is wrong with a field.
-    pub(crate) fn error(&self, field: &str) -> Option<&str> {
-        self.errors
+    pub(crate) fn error(&self, field: &str) -> Option<String> {
+        self.faults
             .iter()
-            .find(|error| error.field == field)
-            .map(|error| error.message.as_str())
+            .find(|fault| fault.field == field)
+            .map(|fault| self.sentence(fault))
     }
 
     /// Every fault, in the order in which they were found.
-    pub(crate) fn summary(&self) -> &[FormError] {
-        &self.errors
+    pub(crate) fn summary(&self) -> Vec<FormError> {
+        let told = self.faults.iter().map(|fault| FormError {
+            field: fault.field.clone(),
+            message: self.sentence(fault),
+        });
+        told.collect()
     }
 
     /// Whether nothing is wrong so far.
     pub(crate) fn is_ok(&self) -> bool {
-        self.errors.is_empty()
+        self.faults.is_empty()
+    }
+
+    fn sentence(&self, fault: &Fault) -> String {
+        let label = self.labels.of(&fault.field);
+        let name = || match &label {
+            Some(label) => label.text().to_owned(),
+            None => words(fault.field.rsplit('.').next().unwrap_or(&fault.field)),
+        };
+        let text = match (&fault.said, &label) {
+            (Said::Sentence(text), _) => text.clone(),
+            (Said::Missing(_), Some(label)) => label.question(),
+            (Said::Rule(rule) | Said::Missing(rule), _) if fault.field.is_empty() => rule.clone(),
+            (Said::Rule(rule) | Said::Missing(rule), _) => [&name(), " ", rule].concat(),
+            (Said::Taken, _) => format!("{} is taken already: choose another", name()),
+        };
+        capital(&text)
     }
 
     /// The status of a page that shows the form.
@@ -117,27 +183,45 @@ impl FormState {
     }
 
     /// Records a fault of a field. Messages of the model read on from the
-    /// field's name ("must be …"), so the name is put before them.
+    /// field's name ("must be …"), so the label is put before them.
     pub(crate) fn fail(&mut self, field: &str, invalid: &Invalid) {
-        self.errors.push(FormError {
-            field: field.to_owned(),
-            message: sentence(field, &invalid.message),
-        });
+        self.break_rule(field, &invalid.message);
     }
 
     /// Records a fault of a field as a sentence of its own.
     pub(crate) fn fail_field(&mut self, field: &str, sentence: impl Into<String>) {
-        self.errors.push(FormError {
-            field: field.to_owned(),
-            message: capital(&sentence.into()),
-        });
+        self.add(field, Said::Sentence(sentence.into()));
     }
 
     /// Records a fault of the whole form, as a sentence.
     pub(crate) fn fail_whole(&mut self, message: impl Into<String>) {
-        self.errors.push(FormError {
-            field: String::new(),
-            message: capital(&message.into()),
+        self.add("", Said::Sentence(message.into()));
+    }
+
+    fn break_rule(&mut self, field: &str, rule: &str) {
+        // Why a value that may be empty has to be given now is for the rule to say.
+        let missing = self.is_blank(field) && !rule.starts_with("must be given");
+        let rule = rule.to_owned();
+        self.add(
+            field,
+            if missing {
+                Said::Missing(rule)
+            } else {
+                Said::Rule(rule)
+            },
+        );
+    }
+
+    /// Whether the field was sent without a value, or not at all.
+    fn is_blank(&self, field: &str) -> bool {
+        let withheld = self.withheld.iter().any(|name| name == field);
+        self.sent && !withheld && self.value(field).trim().is_empty()
+    }
+
+    fn add(&mut self, field: &str, said: Said) {
+        self.faults.push(Fault {
+            field: field.to_owned(),
+            said,
         });
     }
 
@@ -164,20 +248,18 @@ impl FormState {
         match error {
             Error::Invalid(errors) => {
                 for error in errors.as_slice() {
-                    let field = field_of(&error.pointer);
-                    let message = sentence(&field, &error.message);
-                    self.errors.push(FormError { field, message });
+                    self.break_rule(&field_of(&error.pointer), &error.message);
                 }
             }
-            Error::Duplicate { field, .. } => self.errors.push(FormError {
-                field: field.to_owned(),
-                message: capital(&format!("{} is taken already: choose another", words(field))),
-            }),
+            Error::Duplicate { field, .. } => self.add(field, Said::Taken),
             Error::Guard { code, .. } => {
                 self.too_often |= matches!(code, "too_many_attempts" | "too_busy");
                 self.fail_whole(error.to_string());
             }
-            Error::Illegal(_) | Error::Stale => self.fail_whole(error.to_string()),
+            Error::Illegal(refused) => self.fail_whole(moved_on(&refused)),
+            Error::Stale => self.fail_whole(
+                "Somebody changed this in the meantime. Open the page again to see how it stands, then decide",
+            ),
             Error::Findings(findings) => {
                 for finding in findings.iter().take(20) {
                     self.fail_whole(format!("{} ({})", finding.message, finding.pointer));
@@ -194,13 +276,22 @@ fn field_of(pointer: &str) -> String {
     pointer.trim_start_matches('/').replace('/', ".")
 }
 
-fn sentence(field: &str, message: &str) -> String {
-    if field.is_empty() {
-        capital(message)
-    } else {
-        let name = field.rsplit('.').next().unwrap_or(field);
-        capital(&[&words(name), " ", message].concat())
-    }
+/// Why a step is not possible any more, and what to do.
+fn moved_on(refused: &IllegalTransition) -> String {
+    let thing = match refused.entity {
+        "api version" => "version",
+        "credential" => "key",
+        "approval" => "request",
+        entity => entity,
+    };
+    let state = match refused.state {
+        "draft" => "a draft",
+        "preview" => "a preview",
+        state => state,
+    };
+    let verb = refused.verb;
+    let text = format!("This {thing} is {state} now, so you cannot {verb} it. The page shows how it stands");
+    text.replace('_', " ")
 }
 
 fn words(name: &str) -> String {
@@ -216,6 +307,7 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gatewright_model::approval::{ApprovalState, ApprovalVerb};
     use gatewright_model::invalid::FieldErrors;
 
     use super::*;
@@ -229,7 +321,7 @@ mod tests {
         );
         assert_eq!((form.value("slug"), form.value("absent")), ("A B", ""));
         assert!(form.checked("tag", "y") && !form.checked("tag", "z"));
-        assert_eq!(form.error("slug"), Some("Slug must be a slug"));
+        assert_eq!(form.error("slug").unwrap(), "Slug must be a slug");
         assert!(!form.is_ok());
     }
 
@@ -241,19 +333,56 @@ mod tests {
             .unwrap();
         form.absorb(Error::guard("no_plan", "the version has no plan"))
             .unwrap();
-        let told: Vec<_> = form
-            .summary()
+        let told = form.summary();
+        let told = told
             .iter()
-            .map(|error| (error.field.as_str(), error.message.as_str()))
-            .collect();
+            .map(|error| (error.field.as_str(), error.message.as_str()));
         assert_eq!(
-            told,
+            told.collect::<Vec<_>>(),
             [
                 ("limits.0.amount", "Amount must be at least 1"),
                 ("", "The version has no plan")
             ]
         );
         assert_eq!(form.absorb(Error::Unavailable).unwrap_err().status(), 503);
+    }
+
+    #[test]
+    fn faults_are_told_in_the_words_of_the_label() {
+        let fields = Fields::of(&[("reason", " "), ("url", "ftp:"), ("key", "gw_live_x")]);
+        let mut form = FormState::from_fields(&fields).without("key");
+        form.fail("key", &Invalid::new("unknown", "must be a key"));
+        form.fail("reason", &Invalid::new("empty", "must be 1 to 2,000 characters"));
+        form.fail("url", &Invalid::new("invalid_url", "must be absolute"));
+        form.fail(
+            "slug",
+            &Invalid::new("empty", "must be given: the name has no letter"),
+        );
+        form.named("reason", "Note to the approver", "Enter", "");
+        form.named("url", "Address", "Enter", "");
+        form.named("slug", "Short name", "Enter", "");
+        let told = form.summary();
+        let told: Vec<_> = told.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "Key must be a key",
+                "Enter the note to the approver",
+                "Address must be absolute",
+                "Short name must be given: the name has no letter"
+            ]
+        );
+        assert_eq!(form.error("url").unwrap(), "Address must be absolute");
+    }
+
+    #[test]
+    fn a_step_that_is_not_possible_any_more_says_why() {
+        let refused = ApprovalState::Approved.after(ApprovalVerb::Reject).unwrap_err();
+        let form = FormState::default().refused(Error::Illegal(refused)).unwrap();
+        assert_eq!(
+            form.error("").unwrap(),
+            "This request is approved now, so you cannot reject it. The page shows how it stands"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::permit::PlatformManage;
 use gatewright_webkit::problem::Problem;
+use http::StatusCode;
 
 use crate::chart::{Chart, Kind, Spark, Tone, Unit};
 use crate::form::FormState;
@@ -29,12 +30,13 @@ pub(crate) fn routes(pages: Pages) -> Pages {
 }
 
 async fn show(_: Authorized<PlatformManage>, visit: Visit) -> Result<Page, Problem> {
-    Page::html(&Gallery::new(
+    let gallery = Gallery::new(
         visit
             .shell("Component gallery")
             .crumb("Console", "/console")
             .last_crumb("Gallery"),
-    ))
+    );
+    Ok(Page::form(&gallery, &gallery.form)?.status(StatusCode::OK))
 }
 
 #[derive(Template)]

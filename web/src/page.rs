@@ -43,7 +43,22 @@ impl Page {
     /// # Errors
     /// A fault of ours, when a template fails.
     pub(crate) fn form<T: Template>(template: &T, form: &FormState) -> Result<Self, Problem> {
-        Ok(Self::html(template)?.status(form.status()))
+        Self::forms(template, &[form])
+    }
+
+    /// Renders a page with several forms, one of which may have been refused.
+    ///
+    /// # Errors
+    /// A fault of ours, when a template fails.
+    pub(crate) fn forms<T: Template>(template: &T, forms: &[&FormState]) -> Result<Self, Problem> {
+        let mut page = Self::html(template)?;
+        if forms.iter().any(|form| !form.is_ok()) {
+            // The summary stands above the fields, and names them as they name
+            // themselves: that is known once they have been rendered.
+            page = Self::html(template)?;
+        }
+        let statuses = forms.iter().map(|form| form.status());
+        Ok(page.status(statuses.max().unwrap_or_default()))
     }
 
     /// The text twin of a page.

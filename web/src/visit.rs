@@ -33,7 +33,7 @@ const HX_HISTORY: HeaderName = HeaderName::from_static("hx-history-restore-reque
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Pages that a portal which demands a sign-in shows all the same.
-const ALWAYS_OPEN: [&str; 8] = [
+const ALWAYS_OPEN: [&str; 9] = [
     "/sign-in",
     "/sign-up",
     "/forgot",
@@ -41,6 +41,7 @@ const ALWAYS_OPEN: [&str; 8] = [
     "/verify/",
     "/invite/",
     "/setup",
+    "/help",
     "/me/settings/theme",
 ];
 

@@ -216,14 +216,12 @@ impl Forms {
         let profile = self.profile.unwrap_or_else(|| FormState::new([("name", name)]));
         let password = self.password.unwrap_or_default();
         let email = self.email.unwrap_or_default();
-        let forms = [&profile, &password, &email];
-        let status = forms.map(FormState::status).into_iter().max().unwrap_or_default();
         let shell = visit
             .shell("Settings")
             .crumb("My work", "/me")
             .last_crumb("Settings");
-        let page = Page::html(&SettingsPage {
-            shell: forms.into_iter().fold(shell, Shell::with),
+        let template = SettingsPage {
+            shell: [&profile, &password, &email].into_iter().fold(shell, Shell::with),
             profile,
             password,
             email,
@@ -231,10 +229,12 @@ impl Forms {
             address: person.map_or_else(String::new, |person| person.email.to_string()),
             by_mail: control.sends_mail(),
             sessions: sessions.into_iter().map(|row| line(row, current)).collect(),
-        })?;
-        Ok(page
-            .status(status)
-            .header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        };
+        let page = Page::forms(
+            &template,
+            &[&template.profile, &template.password, &template.email],
+        )?;
+        Ok(page.header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
     }
 }
 

@@ -180,8 +180,8 @@ async fn a_sign_up_without_mail_waits_for_somebody() {
         .post("/sign-up", &[("name", ""), ("email", "bo"), ("password", "x")])
         .await;
     refused.refuses(&[
-        "Name must be",
-        "Email must be an e-mail address",
+        "Enter your name",
+        "E-mail address must be an e-mail address",
         "Password must be",
     ]);
     let asked = [("name", "Bo"), ("email", "bo@example.com"), ("password", OTHER)];
@@ -303,7 +303,7 @@ async fn settings_are_changed_and_sessions_ended() {
     admin
         .post("/me/settings", &[("name", "")])
         .await
-        .refuses(&["Name must be"]);
+        .refuses(&["Enter a name"]);
     let wrong = [("current_password", "wrong horse"), ("new_password", OTHER)];
     admin
         .post("/me/settings/password", &wrong)

@@ -449,7 +449,7 @@ mod tests {
         admin
             .post(&format!("{request}/reject"), &[("reason", "")])
             .await
-            .refuses(&["There is a problem", "Reason must"]);
+            .refuses(&["There is a problem", "Enter a reason"]);
         let done = admin
             .post(&format!("{request}/reject"), &[("reason", "use the sandbox")])
             .await;

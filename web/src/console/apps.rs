@@ -302,7 +302,7 @@ mod tests {
         admin
             .post(&format!("{path}/suspend"), &[("reason", " ")])
             .await
-            .refuses(&["Reason must"]);
+            .refuses(&["Enter a reason"]);
         let (support, _) = portal.user("sam", Some(Role::Support)).await;
         support.get(path).await.shows(&["Till"]);
         let denied = support.post(&format!("{path}/suspend"), &[("reason", "x")]).await;

@@ -245,7 +245,7 @@ mod tests {
         admin
             .post(&format!("{path}/revoke"), &[])
             .await
-            .refuses(&["Reason must"]);
+            .refuses(&["Enter a reason"]);
         admin
             .post(&format!("{path}/revoke"), &[("reason", "leaked")])
             .await

@@ -124,11 +124,12 @@ mod tests {
         let admin = portal.admin().await;
         admin.get(PATH).await.shows(&["Default"]);
         let wrong = [("name", ""), ("sign_up", "x"), ("min_deprecation_days", "-1")];
-        admin
-            .post(PATH, &wrong)
-            .await
-            .refuses(&["Name must", "Sign up must", "whole number of days"]);
-        assert_eq!(portal.visitor().get("/help").await.status, 200);
+        admin.post(PATH, &wrong).await.refuses(&[
+            "Enter a name",
+            "Who may make an account must",
+            "whole number of days",
+        ]);
+        assert_eq!(portal.visitor().get("/apis").await.status, 200);
         let closed = [
             ("name", "Shop"),
             ("sign_up", "off"),
@@ -136,8 +137,9 @@ mod tests {
         ];
         assert_eq!(admin.post(PATH, &closed).await.location(), PATH);
         admin.get(PATH).await.shows(&["Shop"]);
-        let led = portal.visitor().get("/help").await;
-        assert_eq!(led.location(), "/sign-in?return_to=/help");
+        let led = portal.visitor().get("/apis").await;
+        assert_eq!(led.location(), "/sign-in?return_to=/apis");
+        portal.visitor().get("/help").await.shows(&["Get a key and call"]);
         let (publisher, _) = portal.user("pia", Some(Role::Publisher)).await;
         assert_eq!(publisher.get(PATH).await.status, 403);
     }

@@ -258,7 +258,7 @@ mod tests {
         admin
             .post(&format!("{path}/suspend"), &[])
             .await
-            .refuses(&["Reason must"]);
+            .refuses(&["Enter a reason"]);
         admin
             .post(&format!("{path}/suspend"), &[("reason", "abuse")])
             .await
@@ -268,7 +268,7 @@ mod tests {
         let too_long = admin
             .post(&format!("{path}/close"), &[("grace_days", "4000")])
             .await;
-        too_long.refuses(&["Grace days must be one of the choices"]);
+        too_long.refuses(&["When must be one of the choices"]);
         admin
             .post(&format!("{path}/close"), &[("grace_days", "0")])
             .await

@@ -157,7 +157,7 @@ async fn one(
     State(app): State<App>,
     At(team): At<Ref<TeamId>>,
 ) -> Result<Page, Problem> {
-    show(&app, &visit, &caller, &team, None).await
+    show(&app, &visit, &caller, &team, FormState::default()).await
 }
 
 async fn update(
@@ -177,7 +177,7 @@ async fn update(
         }),
     };
     if !form.is_ok() {
-        return show(&app, &visit, &caller, &team, Some(form)).await;
+        return show(&app, &visit, &caller, &team, form).await;
     }
     match app
         .control
@@ -186,7 +186,7 @@ async fn update(
         .await
     {
         Ok(team) => Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), "Saved.")),
-        Err(error) => show(&app, &visit, &caller, &team, Some(form.refused(error)?)).await,
+        Err(error) => show(&app, &visit, &caller, &team, form.refused(error)?).await,
     }
 }
 
@@ -228,9 +228,8 @@ async fn stand(
     {
         Ok(team) => Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), done)),
         Err(error) => {
-            let mut form = FormState::default();
-            form.absorb(error)?;
-            show(app, visit, caller, team, Some(form)).await
+            let form = FormState::default().refused(error)?;
+            show(app, visit, caller, team, form).await
         }
     }
 }
@@ -246,7 +245,7 @@ async fn add_member(
     let user = form.take("user", Email::parse(fields.get("user")));
     let role = form.take("role", fields.get("role").parse::<Role>());
     let (Some(user), Some(role)) = (user, role) else {
-        return show(&app, &visit, &caller, &team, Some(form)).await;
+        return show(&app, &visit, &caller, &team, form).await;
     };
     let new = NewMembership {
         user: user.into(),
@@ -258,7 +257,7 @@ async fn add_member(
             let team = app.control.teams().get(&caller, &team).await?;
             Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), "Added."))
         }
-        Err(error) => show(&app, &visit, &caller, &team, Some(form.refused(error)?)).await,
+        Err(error) => show(&app, &visit, &caller, &team, form.refused(error)?).await,
     }
 }
 
@@ -272,20 +271,19 @@ async fn remove_member(
     match app.control.users().remove_member(&caller, member).await {
         Ok(()) => Ok(visit.redirect_with(&format!("{PATH}/{}", named.slug), "Removed from the team.")),
         Err(error) => {
-            let mut form = FormState::default();
-            form.absorb(error)?;
-            show(&app, &visit, &caller, &team, Some(form)).await
+            let form = FormState::default().refused(error)?;
+            show(&app, &visit, &caller, &team, form).await
         }
     }
 }
 
-/// The page of a team; with a refused form in place of what it has.
+/// The page of a team. It has two forms: the one that was not sent shows what the team has.
 async fn show(
     app: &App,
     visit: &Visit,
     caller: &Caller,
     team: &Ref<TeamId>,
-    refused: Option<FormState>,
+    form: FormState,
 ) -> Result<Page, Problem> {
     let team = app.control.teams().get(caller, team).await?;
     let members = app
@@ -304,17 +302,12 @@ async fn show(
         .crumb("Console", "/console")
         .crumb("Teams", PATH)
         .last_crumb(title);
-    let form = refused.unwrap_or_else(|| {
-        FormState::new([
-            ("name", team.name.to_string()),
-            ("kind", team.kind.to_string()),
-            (
-                "contact",
-                team.contact.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ),
-            ("role", Role::Developer.to_string()),
-        ])
-    });
+    let contact = team.contact.as_ref().map(ToString::to_string).unwrap_or_default();
+    let form = form
+        .or("name", team.name.as_str())
+        .or("kind", &team.kind.to_string())
+        .or("contact", &contact)
+        .or("role", &Role::Developer.to_string());
     let template = One {
         shell: shell.with(&form),
         form,
@@ -341,7 +334,7 @@ mod tests {
         admin
             .post(PATH, &[("name", ""), ("kind", "none")])
             .await
-            .refuses(&["Name must", "Kind must"]);
+            .refuses(&["Enter a name", "What it does must be one of"]);
         let made = admin
             .post(PATH, &[("name", "Night Shift"), ("kind", "consumer")])
             .await;
@@ -354,7 +347,12 @@ mod tests {
                 &[("user", "nobody@example.com"), ("role", "developer")],
             )
             .await
-            .refuses(&["There is a problem"]);
+            .refuses(&[
+                "There is a problem",
+                "value=\"nobody@example.com\"",
+                "value=\"Night Shift\"",
+                "<option value=\"consumer\" selected>",
+            ]);
         let added = admin
             .post(
                 &format!("{path}/members"),

@@ -209,11 +209,11 @@ mod tests {
         admin
             .post(PATH, &[("name", ""), ("days", "90")])
             .await
-            .refuses(&["Name must"]);
+            .refuses(&["Enter a name"]);
         admin
             .post(PATH, &[("name", "ci"), ("days", "7"), ("scopes", "none:such")])
             .await
-            .refuses(&["Days must be one of", "Scopes must"]);
+            .refuses(&["Lifetime must be one of", "What it may do must"]);
         let created = admin
             .post(PATH, &[("name", "ci"), ("days", "30"), ("scopes", "apis:read")])
             .await;

@@ -429,7 +429,7 @@ mod tests {
         admin
             .post(PATH, &[("name", ""), ("email", "no address")])
             .await
-            .refuses(&["Name must", "Email must"]);
+            .refuses(&["Enter a name", "E-mail address must"]);
         let fields = [
             ("name", "Ada"),
             ("email", "ada@example.com"),
@@ -437,7 +437,10 @@ mod tests {
         ];
         let link = admin.post(PATH, &fields).await;
         link.shows(&["/invite/", "Ada"]);
-        admin.post(PATH, &fields).await.refuses(&["Email is taken"]);
+        admin
+            .post(PATH, &fields)
+            .await
+            .refuses(&["E-mail address is taken"]);
         let list = admin.get(PATH).await;
         list.shows(&["ada@example.com", "invited"]);
         let ada = list
@@ -450,7 +453,7 @@ mod tests {
         admin
             .post(&format!("{path}/roles"), &[("role", "none")])
             .await
-            .refuses(&["Role must"]);
+            .refuses(&["Role in the whole tenant must"]);
         admin
             .post(&format!("{path}/roles"), &[("role", "auditor")])
             .await

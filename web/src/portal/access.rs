@@ -345,8 +345,8 @@ mod tests {
             .await;
         refused.refuses(&[
             "There is a problem",
-            "Plan must be",
-            "Name must be",
+            "Choose a plan",
+            "application must be",
             "Environment must be",
         ]);
         let id = plan.id.to_string();

@@ -213,20 +213,19 @@ fn page(visit: &Visit, target: Target, form: FormState, outcome: Option<Outcome>
         )
         .last_crumb("Try it")
         .with(&form);
-    let status = form.status();
     let home = [visit.base(), &home(&target.ways)].concat();
     let try_box = target.into_box(visit, form, outcome);
-    let page = if visit.is_fragment() {
-        Page::html(&TryPart { shell, try_box })?
-    } else {
-        Page::html(&TryPage {
-            shell,
-            title,
-            home,
-            try_box,
-        })?
+    if visit.is_fragment() {
+        let part = TryPart { shell, try_box };
+        return Page::form(&part, &part.try_box.form);
+    }
+    let page = TryPage {
+        shell,
+        title,
+        home,
+        try_box,
     };
-    Ok(page.status(status))
+    Page::form(&page, &page.try_box.form)
 }
 
 fn place((api, version, operation): (String, String, String)) -> Result<Place, Problem> {

@@ -19,14 +19,14 @@ async fn without_mail_an_administrator_changes_an_address() {
     let page = format!("/console/users/{}", caller.user_id.unwrap());
     let to = format!("{page}/email");
     admin.get(&page).await.shows(&["New e-mail address"]);
-    admin
-        .post(&to, &[("email", "nonsense")])
-        .await
-        .refuses(&["Email must be an e-mail address", "value=\"nonsense\""]);
+    admin.post(&to, &[("email", "nonsense")]).await.refuses(&[
+        "New e-mail address must be an e-mail address",
+        "value=\"nonsense\"",
+    ]);
     admin
         .post(&to, &[("email", ADMIN)])
         .await
-        .refuses(&["Email is taken already"]);
+        .refuses(&["New e-mail address is taken already"]);
     admin
         .post(&to, &[("email", "bo@example.com")])
         .await
@@ -59,7 +59,7 @@ async fn with_mail_the_owner_asks_and_the_link_changes_it() {
     admin
         .post("/me/settings/email", &[("email", "ana")])
         .await
-        .refuses(&["Email must be an e-mail address"]);
+        .refuses(&["New e-mail address must be an e-mail address"]);
     admin
         .post("/me/settings/email", &[("email", ADMIN)])
         .await

@@ -166,7 +166,7 @@ async fn a_broken_description_stays_in_the_form_with_its_findings() {
         ],
     )
     .await;
-    taken.refuses(&["Slug is taken already"]);
+    taken.refuses(&["Short name is taken already"]);
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn what_is_dangerous_asks_first() {
 
     let of_plan = format!("{SHOP}/plans/{}", plan.id);
     let early = admin.post(&format!("{of_plan}/move"), &[("verb", "close")]).await;
-    early.refuses(&["not possible"]);
+    early.refuses(&["This plan is published now, so you cannot close it"]);
     portal
         .control
         .plans()

@@ -6,6 +6,7 @@ use axum::extract::State;
 use gatewright_control::{Caller, Error, IfMatch};
 use gatewright_model::api::{Balancing, Target, Timeouts, Upstream};
 use gatewright_model::id::ApiId;
+use gatewright_model::invalid::Invalid;
 use gatewright_model::reference::{Ref, VersionRef};
 use gatewright_model::state::Word;
 use gatewright_webkit::authorized::Authorized;
@@ -168,7 +169,7 @@ fn read(form: &mut FormState, rows: usize) -> Option<Upstream> {
             );
             form.fail_field(&url_field(row), rule);
         }
-        let weight = number(form, &weight_field(row), "The share must be a whole number");
+        let weight = number(form, &weight_field(row), "must be a whole number");
         if let (Some(url), Some(weight)) = (url, weight) {
             targets.push(Target { url, weight });
         }
@@ -178,14 +179,14 @@ fn read(form: &mut FormState, rows: usize) -> Option<Upstream> {
     }
     let algorithm = Balancing::parse(form.value("algorithm"));
     let algorithm = form.take("algorithm", algorithm);
-    let mut millis = |name: &str, what: &str| {
-        let rule = format!("The time {what} must be a whole number of milliseconds");
-        number(form, name, &rule).unwrap_or_default()
+    let mut millis = |name: &str| {
+        let rule = "must be a whole number of milliseconds";
+        number(form, name, rule).unwrap_or_default()
     };
     let timeouts = Timeouts {
-        connect_ms: millis("timeouts.connect_ms", "to connect"),
-        response_ms: millis("timeouts.response_ms", "for the answer to begin"),
-        idle_ms: millis("timeouts.idle_ms", "between two parts"),
+        connect_ms: millis("timeouts.connect_ms"),
+        response_ms: millis("timeouts.response_ms"),
+        idle_ms: millis("timeouts.idle_ms"),
     };
     if !form.is_ok() {
         return None;
@@ -197,12 +198,10 @@ fn read(form: &mut FormState, rows: usize) -> Option<Upstream> {
     })
 }
 
-fn number(form: &mut FormState, field: &str, rule: &str) -> Option<u32> {
-    let read = form.value(field).parse().ok();
-    if read.is_none() {
-        form.fail_field(field, rule);
-    }
-    read
+fn number(form: &mut FormState, field: &str, rule: &'static str) -> Option<u32> {
+    let read = form.value(field).parse();
+    let read = read.map_err(|_| Invalid::new("not_a_number", rule));
+    form.take(field, read)
 }
 
 async fn render(

@@ -130,7 +130,7 @@ async fn from_nothing_to_a_key_that_is_shown_once() {
     subscribe(&portal, &caller, plan.id, None).await;
     dev.get(APP)
         .await
-        .shows(&[api.api.name.as_str(), "http://gw.test/pets/v1"]);
+        .shows(&[api.api.name.as_str(), "http://gw.test/<wbr>pets/<wbr>v1"]);
 
     let made = dev.post(&format!("{APP}/keys"), &[("name", "server")]).await;
     let (page, cookie) = (made.location().to_owned(), handed_over(&made));
@@ -270,7 +270,7 @@ async fn a_subscription_is_paused_and_closed() {
     dev.post(&format!("{page}/unpause"), &[]).await.location();
     dev.get(&format!("{page}/close"))
         .await
-        .shows(&["Close subscription?", "In 30 days"]);
+        .shows(&["Close the access of Shop app?", "In 30 days"]);
     dev.post(&format!("{page}/close"), &[("when", "later")])
         .await
         .location();
@@ -305,7 +305,7 @@ async fn figures_calls_people_and_settings_of_an_application() {
         .shows(&["An owner of this tenant can add people"]);
     dev.post(&format!("{APP}/settings"), &[("name", "")])
         .await
-        .refuses(&["Name must be"]);
+        .refuses(&["Enter a name"]);
     dev.post(&format!("{APP}/settings"), &[("name", "Shop two")])
         .await
         .location();

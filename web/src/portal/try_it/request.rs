@@ -287,10 +287,8 @@ mod tests {
         let fields = Fields::of(fields);
         let mut form = FormState::from_fields(&fields);
         read(&shape, &template, &fields, &mut form).ok_or_else(|| {
-            let faults = form.summary().iter();
-            faults
-                .map(|fault| (fault.field.clone(), fault.message.clone()))
-                .collect()
+            let faults = form.summary().into_iter();
+            faults.map(|fault| (fault.field, fault.message)).collect()
         })
     }
 
