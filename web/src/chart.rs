@@ -2,6 +2,8 @@
 //! same numbers. Labels stand outside of the SVG, so it stretches to any width
 //! without distorting text, and no style attribute is needed.
 
+mod axis;
+
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -10,6 +12,7 @@ use askama::filters::HtmlSafe;
 use gatewright_model::time::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::chart::axis::Tick;
 use crate::filters;
 
 /// More buckets than this are merged.
@@ -20,7 +23,6 @@ const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 200.0;
 /// The lines of the grid divide the height in so many parts.
 const PARTS: u8 = 4;
-const HOUR_MS: i64 = 3_600_000;
 
 /// How the series are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +182,7 @@ impl Chart {
                 String::new()
             },
             hits: chart.hits(&scale),
-            times: axis(&chart.times),
+            times: axis::ticks(&chart.times, chart.kind == Kind::Bars),
             rows: chart.rows(),
             title: chart.title,
         }
@@ -411,7 +413,7 @@ pub(crate) struct Figure {
     shapes: Vec<Shape>,
     hatch: String,
     hits: Vec<Hit>,
-    times: Vec<String>,
+    times: Vec<Tick>,
     rows: Vec<Row>,
 }
 
@@ -502,24 +504,6 @@ fn ceiling(highest: f64, unit: Unit) -> f64 {
         round
     };
     round * parts
-}
-
-/// Up to five labels from the first to the last bucket.
-fn axis(times: &[Timestamp]) -> Vec<String> {
-    let (Some(first), Some(last)) = (times.first(), times.last()) else {
-        return Vec::new();
-    };
-    let hours = (last.as_millis() - first.as_millis()) / HOUR_MS;
-    let format = match hours {
-        ..=26 => "%H:%M",
-        27..=192 => "%a %H:%M",
-        _ => "%-d %b",
-    };
-    let labels = times.len().min(5);
-    (0..labels)
-        .filter_map(|label| times.get(label * (times.len() - 1) / (labels - 1).max(1)))
-        .map(|time| written(*time, format))
-        .collect()
 }
 
 fn written(time: Timestamp, format: &str) -> String {

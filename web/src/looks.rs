@@ -247,10 +247,14 @@ pub(crate) fn breakable(path: impl fmt::Display) -> Breakable {
 
 impl fmt::Display for Breakable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut after_slash = true;
         for (index, part) in self.0.split('/').enumerate() {
             if index > 0 {
-                f.write_str("/<wbr>")?;
+                // The beginning of an address stays together: `http://host`.
+                let whole = part.is_empty() || after_slash && index > 1;
+                f.write_str(if whole { "/" } else { "/<wbr>" })?;
             }
+            after_slash = part.is_empty();
             let open = part.find('{').filter(|_| part.ends_with('}'));
             match open.and_then(|at| part.split_at_checked(at)) {
                 Some((before, name)) => write!(f, "{}<var>{}</var>", Escaped(before), Escaped(name))?,
@@ -317,6 +321,10 @@ mod tests {
 
     #[test]
     fn paths_and_names_are_escaped() {
+        assert_eq!(
+            breakable("http://gw.test/a/v1").to_string(),
+            "http://gw.test/<wbr>a/<wbr>v1"
+        );
         assert_eq!(
             breakable("/a/{id}/<b>").to_string(),
             "/<wbr>a/<wbr><var>{id}</var>/<wbr>&lt;b&gt;"

@@ -21,7 +21,8 @@ pub(crate) struct Traffic {
     pub(crate) bytes: u64,
     /// The highest 95th percentile of any bucket, in milliseconds.
     pub(crate) p95_ms: Option<f64>,
-    /// Calls in each bucket, for a sparkline.
+    /// Calls in each bucket, for a sparkline: without the one that goes on as long as
+    /// it has fewer calls than the one before, which would look like a fall.
     pub(crate) by_bucket: Vec<f64>,
     /// Calls and errors over time.
     pub(crate) calls: Chart,
@@ -59,7 +60,7 @@ impl Traffic {
             errors: rows.iter().map(|row| row.errors).sum(),
             bytes: rows.iter().map(|row| row.bytes_in + row.bytes_out).sum(),
             p95_ms: rows.iter().filter_map(|row| row.p95_ms).reduce(f64::max),
-            by_bucket: each(&|row| row.requests as f64),
+            by_bucket: settled(each(&|row| row.requests as f64)),
             calls: Chart::new("Calls", Kind::StackedArea)
                 .times(buckets.iter().copied())
                 .series("answered", Tone::Accent, good)
@@ -83,6 +84,14 @@ impl Traffic {
     pub(crate) fn error_share(&self) -> f64 {
         share(&self.errors, &self.requests)
     }
+}
+
+/// Without the last bucket, while it is not over and below the one before.
+fn settled(mut values: Vec<f64>) -> Vec<f64> {
+    if matches!(values.as_slice(), [.., before, running] if running < before) {
+        values.pop();
+    }
+    values
 }
 
 /// The share that a part is of all; of nothing it is none.
@@ -124,6 +133,8 @@ mod tests {
         assert_eq!(traffic.sample, 7);
         assert_eq!(traffic.by_bucket.iter().sum::<f64>(), 10.0);
         assert_eq!(traffic.by_bucket.len(), range.buckets().len());
+        assert_eq!(settled(vec![3.0, 8.0, 2.0]), [3.0, 8.0]);
+        assert_eq!(settled(vec![3.0, 8.0, 9.0]), [3.0, 8.0, 9.0]);
         assert!((traffic.error_share() - 0.4).abs() < 1e-9);
         assert!(!traffic.is_empty());
         let latency = traffic.latency.figure().to_string();

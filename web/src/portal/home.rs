@@ -61,16 +61,20 @@ async fn show(_: Public, visit: Visit, State(app): State<App>) -> Result<Page, P
         after: None,
     };
     let catalog = app.control.catalog();
-    let found = catalog.list(&reader, &filter, first(NEWEST)).await?;
+    // What is shown first is not shown twice: some of the newest may be among that.
+    let found = catalog.list(&reader, &filter, first(NEWEST + FEATURED)).await?;
     filter.featured = true;
     let featured = catalog.list(&reader, &filter, first(FEATURED)).await?;
+    let is_featured = |id| featured.page.items.iter().any(|other| other.id == id);
+    let newest = found.page.items.into_iter().filter(|item| !is_featured(item.id));
+    let newest: Vec<_> = newest.take(usize::from(NEWEST)).map(Card::of).collect();
     let tags = found.facets.tags.into_iter().take(TAGS);
     let template = Home {
         shell: visit.shell("APIs for your programs"),
         total: found.total,
         beyond: found.beyond,
         featured: featured.page.items.into_iter().map(Card::of).collect(),
-        newest: found.page.items.into_iter().map(Card::of).collect(),
+        newest,
         tags: tags.map(|(name, count)| tag_link(name, count)).collect(),
         recent: catalog.recent(&reader, RECENT).await?,
         signed_in: visit.caller().is_some(),
@@ -124,7 +128,11 @@ mod tests {
         let (before, rest) = seen.text.split_once("id=\"featured\"").unwrap();
         let (featured, newest) = rest.split_once("id=\"newest\"").unwrap();
         assert!(featured.contains("/apis/petstore") && !featured.contains("/apis/orders"));
-        assert!(newest.contains("/apis/orders") && !before.contains("/apis/petstore"));
+        assert!(
+            newest.contains("/apis/orders")
+                && !newest.contains("/apis/petstore")
+                && !before.contains("/apis/petstore")
+        );
         let page = admin.get(settings).await;
         assert!(page.text.contains("value=\"yes\" checked"), "{}", page.text);
         admin.get("/console/audit").await.shows(&["api.update"]);

@@ -5,7 +5,6 @@ use axum::extract::State;
 use gatewright_control::{Caller, IfMatch};
 use gatewright_model::consumer::{ApplicationState, ApplicationVerb, UNARCHIVE_WITHIN};
 use gatewright_model::id::ApplicationId;
-use gatewright_model::invalid::Invalid;
 use gatewright_model::page::PageRequest;
 use gatewright_model::reference::Ref;
 use gatewright_model::text::Name;
@@ -151,8 +150,7 @@ async fn archive(
     let frame = Frame::load(&app, &visit, &caller, &application, Tab::Settings).await?;
     let mut form = FormState::from_fields(&fields);
     if fields.get("confirm") != frame.application.slug.as_str() {
-        let rule = Invalid::new("not_confirmed", "is not the short name of the application");
-        form.fail("confirm", &rule);
+        form.fail_field("confirm", "Type the short name exactly as it is shown");
         return show_archive(&app, &visit, &caller, frame, form).await;
     }
     let archived = app

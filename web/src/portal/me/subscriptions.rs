@@ -69,6 +69,8 @@ struct ShowPage {
     frame: Frame,
     view: SubscriptionView,
     limits: Vec<LimitRow>,
+    /// Whether there is a meter among them.
+    counted: bool,
     as_of: Timestamp,
     events: Vec<EventRow>,
     can: CanDo,
@@ -163,16 +165,20 @@ async fn present(
     let subscriptions = app.control.subscriptions();
     let note = view.subscription.request_note.as_ref();
     let form = form
-        .unwrap_or_else(|| FormState::new([("reason", note.map_or_else(String::new, ToString::to_string))]));
+        .unwrap_or_default()
+        .or("reason", note.map_or("", |note| note.as_str()));
+    // Nothing is counted before the first call can be made.
+    let counts = view.subscription.state != SubscriptionState::Pending && view.subscription.state.is_live();
+    let limits = subscriptions.standing(caller, id).await?;
+    let limits: Vec<_> = limits
+        .iter()
+        .map(|standing| limit_row(standing, counts))
+        .collect();
     let template = ShowPage {
         shell: shell.with(&form),
         as_of: app.control.now(),
-        limits: subscriptions
-            .standing(caller, id)
-            .await?
-            .iter()
-            .map(limit_row)
-            .collect(),
+        counted: limits.iter().any(|row| row.counted),
+        limits,
         events: subscriptions
             .history(caller, id)
             .await?
@@ -201,11 +207,11 @@ fn can_do(frame: &Frame, view: &SubscriptionView) -> CanDo {
     }
 }
 
-fn limit_row(standing: &LimitStanding) -> LimitRow {
+fn limit_row(standing: &LimitStanding, counts: bool) -> LimitRow {
     let number = |number: u64| filters::grouped(&number.to_string());
     LimitRow {
         words: standing.limit.in_words(),
-        counted: standing.counter.is_some(),
+        counted: counts && standing.counter.is_some(),
         used: standing.counter.map_or(0, |counter| counter.used),
         whole: standing.whole(),
         text: standing.counter.map_or_else(String::new, |counter| {
