@@ -15,6 +15,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Transaction};
 
 use crate::error::StoreError;
+use crate::private_file;
 use crate::row::Row;
 
 /// How long a caller waits for a free connection.
@@ -120,6 +121,7 @@ impl Link {
 
     /// Opens or makes a SQLite file: one writer, many readers.
     pub(crate) async fn sqlite(path: &std::path::Path, durability: Durability) -> Result<Self, StoreError> {
+        private_file::make(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -193,6 +195,8 @@ impl Link {
         let Self::Sqlite { writer, .. } = self else {
             return Ok(());
         };
+        // SQLite copies into an empty file too.
+        private_file::make(path)?;
         let path = path
             .to_str()
             .ok_or_else(|| std::io::Error::other("the path is not UTF-8"))?;

@@ -43,6 +43,7 @@ pub mod names;
 pub mod node;
 pub mod outbox;
 pub mod plan;
+mod private_file;
 pub mod revision;
 mod row;
 mod schema;
