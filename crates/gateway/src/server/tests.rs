@@ -2,6 +2,7 @@
 //! gateway, raw upstreams.
 
 mod bed;
+mod duplex;
 mod edge;
 mod faults;
 mod floods;
