@@ -16,5 +16,6 @@ mod redis_gone;
 mod restore;
 mod revocation;
 mod stores_gone;
+mod upgrade;
 mod upstream_cuts;
 mod upstream_slow;

@@ -21,7 +21,7 @@ use gatewright_coordination::stored::StoredAuthority;
 use gatewright_gateway::metrics::Metrics;
 use gatewright_gateway::record::{BatchIds, Recorder};
 use gatewright_gateway::runtime::{CallerKeys, Runtime};
-use gatewright_gateway::server::{Gateway, Parts, Settings};
+use gatewright_gateway::server::{Doors, Gateway, Parts, Settings};
 use gatewright_gateway::source::{Away, NodeReport, NodeStatus, RecordBatch, RecordSink};
 use gatewright_gateway::sync::{Booted, ConfigSync, Ends};
 use gatewright_model::console_token::ConsoleSigner;
@@ -198,6 +198,7 @@ impl Assembled {
             records: (0..workers).map(|_| self.recorder.queue()).collect(),
             metrics: Arc::clone(&self.metrics),
             entropy: Arc::clone(&self.entropy),
+            doors: Doors::Bind,
         }
     }
 

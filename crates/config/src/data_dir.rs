@@ -2,7 +2,8 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
@@ -14,7 +15,7 @@ const LOCK_FILE: &str = "serve.lock";
 /// when the process ends, however it ends.
 #[derive(Debug)]
 pub struct DataDirLock {
-    _file: File,
+    file: File,
 }
 
 /// Why the data directory cannot be held. Every text names the fix.
@@ -85,7 +86,45 @@ impl DataDirLock {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         sign(&mut file).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// Holds a data directory by a lock that its holder has given away. Both
+    /// hold it then: it is free when both have ended.
+    ///
+    /// # Errors
+    /// When the descriptor is not the lock of this directory.
+    pub fn inherit(descriptor: OwnedFd, data_dir: &Path) -> Result<Self, LockError> {
+        let file = File::from(descriptor);
+        let is_ours = || -> io::Result<bool> {
+            let (given, here) = (file.metadata()?, std::fs::metadata(data_dir.join(LOCK_FILE))?);
+            Ok((given.dev(), given.ino()) == (here.dev(), here.ino()))
+        };
+        let failed = |source| LockError::Io {
+            path: data_dir.to_owned(),
+            source,
+        };
+        if is_ours().map_err(failed)? {
+            return Ok(Self { file });
+        }
+        Err(failed(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "what was handed over is not its lock",
+        )))
+    }
+
+    /// Writes the number of this process into the lock, for those who find it taken.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn sign(&mut self) -> io::Result<()> {
+        sign(&mut self.file)
+    }
+}
+
+impl AsFd for DataDirLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -130,6 +169,22 @@ mod tests {
         );
         drop(held);
         DataDirLock::acquire(&data_dir).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_was_given_away_holds_until_both_are_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let (here, elsewhere) = (home.path().join("a"), home.path().join("b"));
+        let given = DataDirLock::acquire(&here).unwrap();
+        let other = DataDirLock::acquire(&elsewhere).unwrap();
+        let copy = |lock: &DataDirLock| lock.as_fd().try_clone_to_owned().unwrap();
+        DataDirLock::inherit(copy(&other), &here).unwrap_err();
+        let mut inherited = DataDirLock::inherit(copy(&given), &here).unwrap();
+        drop(given);
+        DataDirLock::acquire(&here).unwrap_err();
+        inherited.sign().unwrap();
+        drop(inherited);
+        DataDirLock::acquire(&here).unwrap();
     }
 
     #[test]

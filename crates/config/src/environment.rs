@@ -55,6 +55,12 @@ impl Environment {
     }
 }
 
+/// Where a service manager wants to hear of this process (`sd_notify(3)`).
+#[must_use]
+pub fn notify_socket() -> Option<OsString> {
+    std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())
+}
+
 /// A variable that is not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotText;

@@ -34,7 +34,7 @@ pub use args::{ServeArgs, StoreArgs};
 pub use config::{Config, StoreConfig};
 pub use data_dir::{DataDirLock, LockError};
 pub use database::{DatabaseTarget, SecretUrl};
-pub use environment::Environment;
+pub use environment::{Environment, notify_socket};
 pub use error::{ConfigError, ConfigErrors};
 pub use exit::{Exit, exit_of_clap};
 pub use key::{Fallback, KEYS, Key, Kind, Reach, Scope};

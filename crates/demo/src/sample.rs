@@ -2,7 +2,8 @@
 //! shall have something behind it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -24,6 +25,7 @@ pub const BASE_PATH: &str = "/v2";
 #[derive(Debug)]
 pub struct Sample {
     address: SocketAddr,
+    socket: TcpListener,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -34,12 +36,30 @@ impl Sample {
     /// # Errors
     /// When loopback has no free port.
     pub async fn start(port: u16) -> io::Result<Self> {
-        let listener = listen(port).await?;
+        Self::serve(listen(port).await?)
+    }
+
+    /// Starts it on a socket that another process has bound.
+    ///
+    /// # Errors
+    /// When the socket cannot be used.
+    pub fn start_on(socket: TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Self::serve(tokio::net::TcpListener::from_std(socket)?)
+    }
+
+    fn serve(listener: tokio::net::TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
+        let socket = TcpListener::from(listener.as_fd().try_clone_to_owned()?);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, Arc::new(Catalog), stop.clone()));
-        Ok(Self { address, stop, tasks })
+        Ok(Self {
+            address,
+            socket,
+            stop,
+            tasks,
+        })
     }
 
     /// Where it listens.
@@ -48,8 +68,17 @@ impl Sample {
         self.address
     }
 
+    /// Another descriptor of its socket, for another process.
+    ///
+    /// # Errors
+    /// When there are no more descriptors to be had.
+    pub fn socket(&self) -> io::Result<TcpListener> {
+        self.socket.try_clone()
+    }
+
     /// Lets calls under way end, and waits for that, at most 5 s.
     pub async fn stop(mut self) {
+        drop(self.socket);
         self.stop.cancel();
         let ended =
             tokio::time::timeout(DRAIN, async { while self.tasks.join_next().await.is_some() {} }).await;

@@ -266,7 +266,7 @@ impl Connection<'_> {
     /// Nothing more is here: how long it is waited for.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         let begun = !self.wire.buffer.borrow().is_empty();
-        let drained = Pin::new(&mut self.drained).poll(cx).is_ready();
+        let drained = Pin::new(&mut self.drained).poll(cx).is_ready() && self.worker.drain.ends_idle();
         if self.state.is_asked_to_end(cx.waker()) || (drained && !begun && self.calls == Calls::Some) {
             return Poll::Ready(Next::End);
         }

@@ -183,10 +183,17 @@ async fn accept_on(
     mut phase: watch::Receiver<Phase>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    // An error means that the gateway is gone, here and below.
+    if *phase.borrow() == Phase::Waiting {
+        let waited = phase.wait_for(|phase| *phase != Phase::Waiting).await;
+        if !waited.is_ok_and(|phase| *phase == Phase::Serving) {
+            // Whoever bound the socket still serves on it.
+            return Ok(());
+        }
+    }
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            // An error means that the gateway is gone.
             _ = phase.wait_for(|phase| matches!(phase, Phase::Draining { .. })) => break,
         };
         match accepted {

@@ -110,6 +110,18 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Randomness for ids and traces.
     pub entropy: Arc<dyn Entropy>,
+    /// Where its sockets come from.
+    pub doors: Doors,
+}
+
+/// Where the listening sockets of a gateway come from, and from when on it serves on them.
+#[derive(Debug, Default)]
+pub enum Doors {
+    /// The addresses of the settings are bound, and served at once.
+    #[default]
+    Bind,
+    /// Another process has bound them and serves on them; this one does from [`Gateway::open`] on.
+    HandedOver(Vec<TcpListener>),
 }
 
 /// Why a gateway did not start.
@@ -143,19 +155,33 @@ pub enum StartError {
 /// Where a gateway is in its life, told to all its threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// It is ready to serve and takes nothing yet.
+    Waiting,
     /// It serves.
     Serving,
     /// It takes nothing new, and cuts off at this time what is still under way.
     Draining {
         /// The end.
         until: Instant,
+        /// What becomes of connections without a call.
+        idle: IdleConnections,
     },
+}
+
+/// What becomes of a kept connection without a call when the gateway drains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdleConnections {
+    /// It is closed.
+    Close,
+    /// It may send one more call, which may be on its way, and hears in the answer that it is the last.
+    OneMoreCall,
 }
 
 /// A running gateway. When it is dropped without a drain, its connections are cut off.
 #[derive(Debug)]
 pub struct Gateway {
     addresses: Vec<SocketAddr>,
+    sockets: Vec<TcpListener>,
     phase: watch::Sender<Phase>,
     acceptor: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
@@ -170,7 +196,8 @@ pub struct Drained {
 }
 
 impl Gateway {
-    /// Binds all addresses, then starts the threads. It serves when this returns.
+    /// Binds all addresses, then starts the threads. It serves when this
+    /// returns, or when it is opened, if the sockets were handed over.
     ///
     /// # Errors
     /// Nothing is left running then.
@@ -179,11 +206,14 @@ impl Gateway {
             return Err(StartError::NoWorkers);
         }
         let tls = connect::tls_config(&settings.upstream_roots)?;
-        let listeners = settings
-            .listen
-            .iter()
-            .map(|address| bind(*address))
-            .collect::<Result<Vec<_>, _>>()?;
+        let (listeners, first) = match parts.doors {
+            Doors::Bind => {
+                let bound = settings.listen.iter().map(|address| bind(*address));
+                (bound.collect::<Result<Vec<_>, _>>()?, Phase::Serving)
+            }
+            Doors::HandedOver(sockets) => (sockets, Phase::Waiting),
+        };
+        let sockets = copies(&listeners).map_err(StartError::Worker)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.local_addr().map_err(StartError::Worker))
@@ -192,7 +222,7 @@ impl Gateway {
             settings.own_listeners.add(*address);
         }
         let settings = Arc::new(settings);
-        let (phase, observed) = watch::channel(Phase::Serving);
+        let (phase, observed) = watch::channel(first);
         let cut_off = Arc::new(AtomicUsize::new(0));
         let mut desks = Vec::new();
         let mut workers = Vec::new();
@@ -216,6 +246,7 @@ impl Gateway {
         let acceptor = start_acceptor(acceptor, listeners, observed)?;
         Ok(Self {
             addresses,
+            sockets,
             phase,
             acceptor,
             workers,
@@ -229,11 +260,42 @@ impl Gateway {
         &self.addresses
     }
 
+    /// Serves on sockets that were handed over.
+    pub fn open(&self) {
+        self.phase.send_if_modified(|phase| {
+            let waits = *phase == Phase::Waiting;
+            if waits {
+                *phase = Phase::Serving;
+            }
+            waits
+        });
+    }
+
+    /// More descriptors of the sockets, for another process.
+    ///
+    /// # Errors
+    /// When there are no more descriptors to be had.
+    pub fn sockets(&self) -> std::io::Result<Vec<TcpListener>> {
+        copies(&self.sockets)
+    }
+
     /// Takes no new connections, ends idle ones, lets calls under way finish
     /// for at most `limit`, and then cuts off what is left.
     pub async fn drain(self, limit: Duration) -> Drained {
+        self.end(limit, IdleConnections::Close).await
+    }
+
+    /// The same where another process serves on the sockets: an idle connection
+    /// may send one more call, since that may be on its way.
+    pub async fn retire(self, limit: Duration) -> Drained {
+        self.end(limit, IdleConnections::OneMoreCall).await
+    }
+
+    async fn end(self, limit: Duration, idle: IdleConnections) -> Drained {
         let until = Instant::now() + limit;
-        self.phase.send_replace(Phase::Draining { until });
+        // The last descriptor has to be the acceptor's, which empties the queue of the system.
+        drop(self.sockets);
+        self.phase.send_replace(Phase::Draining { until, idle });
         let threads = std::iter::once(self.acceptor).chain(self.workers);
         let threads: Vec<_> = threads.collect();
         // Threads end by themselves; joining them only tells whether one had a defect.
@@ -256,6 +318,10 @@ impl Gateway {
         }
         Drained { cut_off }
     }
+}
+
+fn copies(listeners: &[TcpListener]) -> std::io::Result<Vec<TcpListener>> {
+    listeners.iter().map(TcpListener::try_clone).collect()
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

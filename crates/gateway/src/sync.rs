@@ -7,6 +7,7 @@
 //! before it goes on serving; a version that cannot be is left out alone.
 
 mod boot;
+mod disk_use;
 mod step;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_model::id::NodeId;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +23,9 @@ use crate::compiled::CompiledConfig;
 use crate::disk::{Disk, DiskError};
 use crate::runtime::Runtime;
 use crate::source::{Away, ConfigSource, NodeReport, NodeStatus};
+
+pub use self::disk_use::DiskUse;
+use self::disk_use::Wish;
 
 /// How often the head is asked for without a notice. With the time that
 /// applying takes, a revocation is in force within 5 s whatever is lost.
@@ -49,6 +54,10 @@ pub struct ConfigSync {
     ends: Ends,
     /// `None` without a directory, and while the disk is in use on another thread.
     disk: Option<Disk>,
+    /// Where the disk is, if there is one.
+    home: Option<PathBuf>,
+    disk_use: DiskUse,
+    wishes: mpsc::Receiver<Wish>,
     durable: Durable,
     /// The number up to which manifests were asked for.
     manifests_seen: i64,
@@ -142,11 +151,15 @@ impl ConfigSync {
         ends: Ends,
         dir: Option<PathBuf>,
     ) -> Result<Self, DiskError> {
+        let (disk_use, wishes) = disk_use::channel();
         let mut sync = Self {
             node_id,
             runtime,
             ends,
             disk: None,
+            home: dir.clone(),
+            disk_use,
+            wishes,
             durable: Durable::NotKept,
             manifests_seen: 0,
             manifest_known: 0,
@@ -181,13 +194,17 @@ impl ConfigSync {
                 // A failure has been logged; the next round tries again.
                 let _ = self.step().await;
                 tokio::select! {
-                    () = source.changed() => {}
-                    () = tokio::time::sleep(POLL) => {}
+                    () = source.changed() => None,
+                    () = tokio::time::sleep(POLL) => None,
+                    wish = self.wishes.recv() => wish,
                 }
             };
-            tokio::select! {
+            let wish = tokio::select! {
                 () = stop.cancelled() => return,
-                () = round => {}
+                wish = round => wish,
+            };
+            if let Some(wish) = wish {
+                self.heed(wish).await;
             }
         }
     }

@@ -27,7 +27,7 @@ use crate::listener::Admission;
 use crate::metrics::WorkerMetrics;
 use crate::record::RecordQueue;
 use crate::runtime::{Runtime, WorkerState};
-use crate::server::{Phase, Settings};
+use crate::server::{IdleConnections, Phase, Settings};
 use crate::upstream::connect::Connector;
 use crate::upstream::pool::Pool;
 
@@ -158,17 +158,17 @@ async fn work(
 ) {
     let mut connections = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
-    let deadline = loop {
+    let (deadline, idle) = loop {
         tokio::select! {
             Some(handed) = inbox.recv() => {
                 connections.spawn_local(accept(Rc::clone(&worker), handed));
             }
             Some(ended) = connections.join_next() => log_panic(ended),
             _ = sweep.tick() => worker.pool.sweep(),
-            deadline = draining(&mut phase) => break deadline,
+            ending = draining(&mut phase) => break ending,
         }
     };
-    worker.drain.turn_on();
+    worker.drain.turn_on(idle);
     let finish = async {
         // The acceptor hands over what the system had accepted before, then closes the inbox.
         while let Some(handed) = inbox.recv().await {
@@ -180,20 +180,25 @@ async fn work(
     };
     let in_time = tokio::time::timeout_at(deadline.into(), finish).await;
     if in_time.is_err() {
-        cut_off.fetch_add(connections.len(), Ordering::Relaxed);
+        let cut = match idle {
+            IdleConnections::Close => connections.len(),
+            // The others had nothing to say.
+            IdleConnections::OneMoreCall => worker.roster.busy(),
+        };
+        cut_off.fetch_add(cut, Ordering::Relaxed);
     }
     connections.shutdown().await;
     worker.pool.clear();
 }
 
-/// Ends when the gateway drains, with the time by which it must be over.
-async fn draining(phase: &mut watch::Receiver<Phase>) -> std::time::Instant {
+/// Ends when the gateway drains, with the time by which it must be over and what becomes of idle connections.
+async fn draining(phase: &mut watch::Receiver<Phase>) -> (std::time::Instant, IdleConnections) {
     loop {
-        if let Phase::Draining { until } = *phase.borrow_and_update() {
-            return until;
+        if let Phase::Draining { until, idle } = *phase.borrow_and_update() {
+            return (until, idle);
         }
         if phase.changed().await.is_err() {
-            return std::time::Instant::now();
+            return (std::time::Instant::now(), IdleConnections::Close);
         }
     }
 }

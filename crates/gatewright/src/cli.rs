@@ -27,7 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server: every role in one process, or some of them
-    Serve(ServeArgs),
+    Serve(StartArgs),
     /// Run the server with the sample shop in it
     Demo(DemoArgs),
     /// Apply pending migrations
@@ -50,6 +50,15 @@ pub(crate) enum Command {
     /// Print the OpenAPI description of the management API
     #[command(hide = true)]
     Openapi,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+    /// Take over from the process that serves this data directory, without losing a connection
+    #[arg(long)]
+    pub(crate) take_over: bool,
 }
 
 #[derive(Debug, Args)]

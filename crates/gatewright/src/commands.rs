@@ -24,15 +24,24 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     match command {
         Command::Serve(args) => {
-            let config = server_config(&args, &environment)?;
-            block_on(serve::run(config, serve::Content::Own))
+            let config = server_config(&args.serve, &environment)?;
+            let start = if args.take_over {
+                serve::Start::TakeOver
+            } else {
+                serve::Start::Anew
+            };
+            block_on(serve::run(config, serve::Content::Own, start))
         }
         Command::Demo(args) => {
             let config = server_config(&args.serve, &environment)?;
             if args.remove {
                 block_on(demo::remove(&config))
             } else {
-                block_on(serve::run(demo::with_admin(config)?, serve::Content::Demo))
+                block_on(serve::run(
+                    demo::with_admin(config)?,
+                    serve::Content::Demo,
+                    serve::Start::Anew,
+                ))
             }
         }
         Command::Doctor(args) => {

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,14 +38,17 @@ pub(crate) struct Sample(Arc<Inner>);
 struct Inner {
     file: PathBuf,
     running: Mutex<Option<Service>>,
+    /// The socket that the process before has left.
+    inherited: Mutex<Option<TcpListener>>,
 }
 
 impl Sample {
-    /// Nothing runs yet.
-    pub(crate) fn new(data_dir: &Path) -> Self {
+    /// Nothing runs yet. When it runs it takes the socket that was inherited, if one was.
+    pub(crate) fn new(data_dir: &Path, inherited: Option<TcpListener>) -> Self {
         Self(Arc::new(Inner {
             file: data_dir.join(FILE),
             running: Mutex::new(None),
+            inherited: Mutex::new(inherited),
         }))
     }
 
@@ -76,6 +79,17 @@ impl Sample {
         Ok(())
     }
 
+    /// Another descriptor of its socket, where it runs, and nothing when there are no more to be had.
+    pub(crate) async fn socket(&self) -> Option<TcpListener> {
+        let running = self.0.running.lock().await;
+        let socket = running.as_ref()?.socket();
+        socket
+            .inspect_err(
+                |error| tracing::warn!(%error, "the socket of the sample service is not handed over"),
+            )
+            .ok()
+    }
+
     /// Ends the service.
     pub(crate) async fn close(&self) {
         if let Some(service) = self.0.running.lock().await.take() {
@@ -88,7 +102,12 @@ impl Sample {
         if let Some(service) = running.as_ref() {
             return Ok(service.address());
         }
-        let service = Service::start(port).await.map_err(|error| error.to_string())?;
+        let inherited = self.0.inherited.lock().await.take();
+        let service = match inherited {
+            Some(socket) => Service::start_on(socket),
+            None => Service::start(port).await,
+        };
+        let service = service.map_err(|error| error.to_string())?;
         let address = service.address();
         *running = Some(service);
         Ok(address)
@@ -195,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn the_service_starts_once_and_its_port_is_remembered() {
         let home = tempfile::tempdir().unwrap();
-        let sample = Sample::new(home.path());
+        let sample = Sample::new(home.path(), None);
         let first = sample.start().await.unwrap();
         assert_eq!(sample.start().await.unwrap().url, first.url);
         assert_eq!(sample.record(), None);
@@ -203,8 +222,13 @@ mod tests {
         sample.keep(api).await;
         let port = first.url.port().unwrap();
         assert_eq!(sample.record(), Some(Record { port, api }));
+        let socket = sample.socket().await;
+        assert!(socket.is_some());
+        let next = Sample::new(home.path(), socket);
+        assert_eq!(next.start().await.unwrap().url, first.url, "both serve it");
+        next.close().await;
         sample.close().await;
-        let again = Sample::new(home.path());
+        let again = Sample::new(home.path(), None);
         assert_eq!(again.start().await.unwrap().url, first.url);
         again.close().await;
         std::fs::write(home.path().join(FILE), "{").unwrap();

@@ -6,16 +6,19 @@
 //! says so.
 //!
 //! Start reading in [`run`], then [`Server::come_up`] (the order of the start)
-//! and [`Server::drain`] (the order of the end).
+//! and [`Server::drain`] (the order of the end). How one process takes over from
+//! another is in [`handover`].
 
 pub(crate) mod addresses;
 pub(crate) mod control_plane;
 pub(crate) mod foundation;
 mod gateway_role;
+pub(crate) mod handover;
 mod listeners;
 mod mail;
 mod ready;
 mod signals;
+mod supervisor;
 mod surface;
 
 use std::time::Duration;
@@ -34,9 +37,10 @@ use crate::serve::addresses::Addresses;
 use crate::serve::control_plane::ControlPlane;
 use crate::serve::foundation::Foundation;
 use crate::serve::gateway_role::GatewayRole;
+use crate::serve::handover::{Desk, Inherited, Link, Outcome, Purpose, Socket, claim, successor};
 use crate::serve::listeners::{Bound, Listeners};
 use crate::serve::ready::Ready;
-use crate::serve::signals::Signals;
+use crate::serve::signals::{Asked, Signals};
 use crate::status::{Status, StoreWatch};
 
 /// How long a store that is away is left alone.
@@ -60,23 +64,85 @@ pub(crate) enum Content {
     Demo,
 }
 
-/// Serves until it is asked to end.
+/// How the server comes to its sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It binds them.
+    Anew,
+    /// From the process that has them, when there is one.
+    TakeOver,
+}
+
+/// Why a server ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It was asked to, or cannot go on.
+    Stop,
+    /// Another process serves in its place.
+    TakenOver,
+}
+
+/// What a server stands on when it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Everything.
+    Whole,
+    /// The configuration on disk: the store is away.
+    FromDisk,
+}
+
+/// Serves until it is asked to end, or until another process has taken over.
 ///
 /// # Errors
 /// Whatever keeps it from starting, with the code to end with.
-pub(crate) async fn run(config: Config, content: Content) -> Result<Exit, Failure> {
+pub(crate) async fn run(config: Config, content: Content, start: Start) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let _held = DataDirLock::acquire(&config.store.data_dir)?;
-    let (mut server, sync) = Server::open(config, content).await?;
-    let outcome = tokio::select! {
-        outcome = server.live(sync) => outcome,
-        () = signals.asked_to_end() => {
-            tracing::info!("asked to end: draining");
-            Ok(())
-        }
+    let mut inherited = match start {
+        Start::Anew => Inherited::default(),
+        Start::TakeOver => claim(&config.store.data_dir).await?,
     };
-    server.drain().await;
-    outcome.map(|()| Exit::Success)
+    let lock = inherited.lock(&config.store.data_dir)?;
+    let (mut server, sync) = Server::open(config, content, lock, inherited).await?;
+    let outcome = until_end(&mut server, sync, content, &mut signals).await;
+    server.drain(*outcome.as_ref().unwrap_or(&Ending::Stop)).await;
+    outcome.map(|_| Exit::Success)
+}
+
+async fn until_end(
+    server: &mut Server,
+    sync: Option<ConfigSync>,
+    content: Content,
+    signals: &mut Signals,
+) -> Result<Ending, Failure> {
+    let mut life = Box::pin(server.live(sync));
+    loop {
+        let asked = tokio::select! {
+            outcome = &mut life => return outcome,
+            asked = signals.next() => asked,
+        };
+        match asked {
+            Asked::End => {
+                tracing::info!("asked to end: draining");
+                return Ok(Ending::Stop);
+            }
+            Asked::Replace => replace(content),
+        }
+    }
+}
+
+/// Starts the process that takes over. The desk hears of the rest.
+fn replace(content: Content) {
+    if content == Content::Demo {
+        tracing::warn!("a demo is not taken over from: its services end with it");
+        return;
+    }
+    match successor::start() {
+        Ok(pid) => tracing::info!(
+            { "process.id" } = pid,
+            "asked to be replaced: a new process starts"
+        ),
+        Err(error) => tracing::error!(%error, "no new process could be started: this one goes on"),
+    }
 }
 
 /// The parts of a running server.
@@ -92,14 +158,30 @@ struct Server {
     sample: Sample,
     /// Ends what serves health and reports, after everything else.
     last: CancellationToken,
+    /// Ends the status listener, at the latest with the rest.
+    status_end: CancellationToken,
+    lock: DataDirLock,
+    /// What a process that takes over is given, beside what the gateway has.
+    sockets: Vec<Socket>,
+    /// What is not served yet.
+    waiting: Option<Listeners>,
+    /// To the process that this one takes over from, until it has.
+    link: Option<Link>,
 }
 
 impl Server {
     /// Binds every socket and starts what needs no store.
-    async fn open(config: Config, content: Content) -> Result<(Self, Option<ConfigSync>), Failure> {
+    /// Sockets that another process serves wait until this one can.
+    async fn open(
+        config: Config,
+        content: Content,
+        lock: DataDirLock,
+        mut inherited: Inherited,
+    ) -> Result<(Self, Option<ConfigSync>), Failure> {
         let base = Foundation::lay(config)?;
-        let listeners = Listeners::bind(&base.config)?;
-        let (gateway, sync) = match GatewayRole::start(&base, &listeners.addresses()).await? {
+        let listeners = Listeners::bind(&base.config, &mut inherited)?;
+        let started = GatewayRole::start(&base, &listeners.addresses(), &mut inherited).await?;
+        let (gateway, sync) = match started {
             Some((gateway, sync)) => (Some(gateway), Some(sync)),
             None => (None, None),
         };
@@ -107,7 +189,7 @@ impl Server {
             Content::Own => None,
             Content::Demo => Some(Shop::open(&base.config).await?),
         };
-        let sample = Sample::new(&base.config.store.data_dir);
+        let sample = Sample::new(&base.config.store.data_dir, inherited.any_socket(Purpose::Sample));
         let addresses = public_addresses(&base.config, gateway.as_ref(), &listeners)?;
         let mut own_listeners = listeners.addresses();
         own_listeners.extend(gateway.as_ref().and_then(GatewayRole::address));
@@ -123,14 +205,20 @@ impl Server {
             address(&listeners.portal),
             listeners.status.address,
         );
-        let server = Self {
+        let last = CancellationToken::new();
+        let mut server = Self {
             control: ControlPlane::new(
                 addresses,
                 own_listeners,
                 gateway.as_ref().and_then(GatewayRole::address),
                 sample.clone(),
             ),
-            last: CancellationToken::new(),
+            status_end: last.child_token(),
+            last,
+            lock,
+            sockets: listeners.copies()?,
+            waiting: Some(listeners),
+            link: inherited.into_link(),
             base,
             gateway,
             status,
@@ -139,14 +227,19 @@ impl Server {
             shop,
             sample,
         };
-        server.listen(listeners)?;
+        if server.link.is_none() {
+            server.listen()?;
+        }
         Ok((server, sync))
     }
 
     /// Serves on the sockets; until the store has been reached the answer is 503.
-    fn listen(&self, listeners: Listeners) -> Result<(), Failure> {
+    fn listen(&mut self) -> Result<(), Failure> {
+        let Some(listeners) = self.waiting.take() else {
+            return Ok(());
+        };
         let stop = &self.base.draining;
-        self.serve_on(Some(listeners.status), self.status.router(), &self.last)?;
+        self.serve_on(Some(listeners.status), self.status.router(), &self.status_end)?;
         self.serve_on(listeners.management, self.control.management(), stop)?;
         self.serve_on(listeners.portal, self.control.portal(), stop)?;
         self.base.tasks.spawn(self.watch.clone().run(self.last.clone()));
@@ -173,42 +266,122 @@ impl Server {
         Ok(())
     }
 
-    /// Comes up, and then only waits: an end comes from outside.
-    async fn live(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
-        self.come_up(sync).await?;
-        std::future::pending().await
+    /// Comes up, and is there until another process takes over, or until an end
+    /// comes from outside.
+    async fn live(&mut self, sync: Option<ConfigSync>) -> Result<Ending, Failure> {
+        let standing = self.come_up(sync).await?;
+        self.ready.print()?;
+        tracing::info!("ready");
+        if let Some(link) = self.link.take() {
+            if let Err(error) = self.lock.sign() {
+                tracing::warn!(%error, "the lock of the data directory names the process before");
+            }
+            link.serving().await;
+        }
+        supervisor::tell_ready();
+        let completed = async {
+            if standing == Standing::FromDisk {
+                self.complete().await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            ending = self.hand_over() => Ok(ending),
+            ending = completed => Ok(ending),
+        }
     }
 
-    async fn come_up(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
+    async fn come_up(&mut self, sync: Option<ConfigSync>) -> Result<Standing, Failure> {
         match self.control.reach(&self.base).await {
-            Ok(()) => self.come_up_whole(sync).await,
+            Ok(()) => {
+                self.keep_current(sync).await;
+                self.furnish().await?;
+                self.wait_for_configuration().await;
+                self.wait_for_admin().await?;
+                self.open_doors()?;
+                Ok(Standing::Whole)
+            }
             Err(failure) if failure.exit == Exit::Unavailable && self.serves_from_disk() => {
                 tracing::warn!(error = %failure, "the store is away: serving the configuration that is on disk");
-                self.come_up_from_disk(sync).await
+                // A configuration on disk says that the installation was set up before.
+                self.keep_current(sync).await;
+                self.open_doors()?;
+                Ok(Standing::FromDisk)
             }
             Err(failure) => Err(failure),
         }
     }
 
-    async fn come_up_whole(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
-        self.keep_current(sync).await;
-        self.furnish().await?;
-        self.wait_for_configuration().await;
-        self.wait_for_admin().await?;
-        self.ready.print()?;
-        tracing::info!("ready");
+    /// Serves on the sockets that were handed over, beside the process that has done so.
+    fn open_doors(&mut self) -> Result<(), Failure> {
+        self.listen()?;
+        if let Some(gateway) = &self.gateway {
+            gateway.open();
+        }
         Ok(())
     }
 
-    /// A configuration on disk says that the installation was set up before.
-    async fn come_up_from_disk(&mut self, sync: Option<ConfigSync>) -> Result<(), Failure> {
-        self.keep_current(sync).await;
-        self.ready.print()?;
+    /// Does what had to wait for the store.
+    async fn complete(&self) {
         self.wait_for_store().await;
         if let Err(failure) = self.furnish().await {
             tracing::error!(error = %failure, "the sample shop could not be furnished");
         }
-        Ok(())
+    }
+
+    /// Ends when another process has taken over. One that comes to do so and
+    /// does not get ready leaves everything as it was.
+    async fn hand_over(&self) -> Ending {
+        let data_dir = &self.base.config.store.data_dir;
+        if self.shop.is_some() {
+            return std::future::pending().await;
+        }
+        let desk = match Desk::open(data_dir) {
+            Ok(desk) => desk,
+            Err(error) => {
+                tracing::warn!(%error, "no process can take over from this one: an upgrade is a restart");
+                return std::future::pending().await;
+            }
+        };
+        loop {
+            let mut claimant = desk.claimant().await;
+            let sockets = match self.offer().await {
+                Ok(sockets) => sockets,
+                Err(failure) => {
+                    claimant.refuse(failure.to_string()).await;
+                    continue;
+                }
+            };
+            if let Some(gateway) = &self.gateway {
+                gateway.step_back().await;
+            }
+            match desk.give(&mut claimant, &self.lock, &sockets).await {
+                Outcome::TakenOver => {
+                    tracing::info!("another process has taken over: draining");
+                    return Ending::TakenOver;
+                }
+                Outcome::GivenUp => {
+                    if let Some(gateway) = &self.gateway {
+                        gateway.step_forward().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Descriptors of every socket of this process.
+    async fn offer(&self) -> Result<Vec<Socket>, Failure> {
+        let mut sockets = Vec::new();
+        for own in &self.sockets {
+            sockets.push(own.copy()?);
+        }
+        if let Some(gateway) = &self.gateway {
+            sockets.extend(gateway.copies()?);
+        }
+        if let Some(listener) = self.sample.socket().await {
+            sockets.push(Socket::of_sample(listener));
+        }
+        Ok(sockets)
     }
 
     fn serves_from_disk(&self) -> bool {
@@ -224,7 +397,7 @@ impl Server {
 
     /// Puts the sample shop in, where that was asked for, and starts what is
     /// behind the sample API, where there is one.
-    async fn furnish(&mut self) -> Result<(), Failure> {
+    async fn furnish(&self) -> Result<(), Failure> {
         if let (Some(shop), Some(control)) = (&self.shop, self.control.use_cases()) {
             shop.furnish(control).await?;
         }
@@ -298,12 +471,17 @@ impl Server {
 
     /// Ends every part, in the order in which they need each other, within the
     /// time to drain and a few last steps.
-    async fn drain(self) {
+    async fn drain(self, ending: Ending) {
         let limit = self.base.config.running.drain;
         self.status.drain();
+        drop(self.sockets);
+        if ending == Ending::TakenOver {
+            // Who asks for health asks the process that serves.
+            self.status_end.cancel();
+        }
         self.base.draining.cancel();
         if let Some(gateway) = self.gateway {
-            gateway.drain(&self.base, limit, LAST_STEPS).await;
+            gateway.drain(&self.base, ending, limit, LAST_STEPS).await;
         }
         if let Some(shop) = self.shop {
             shop.close().await;

@@ -216,6 +216,12 @@ impl Starting {
         })
     }
 
+    /// Ends it as a power cut does.
+    pub fn kill(mut self) {
+        self.process.signal("KILL");
+        self.process.wait(DRAIN);
+    }
+
     /// Waits for the ready line; gives how the server ended when it did not get ready.
     ///
     /// # Errors
@@ -263,6 +269,11 @@ impl Server {
     #[must_use]
     pub const fn setup(&self) -> &Setup {
         &self.setup
+    }
+
+    /// Says how the next one is started, where that is another way.
+    pub fn set_setup(&mut self, setup: Setup) {
+        self.setup = setup;
     }
 
     /// The ready line.

@@ -485,6 +485,31 @@ async fn without_a_notice_a_change_is_in_force_within_five_seconds() {
 }
 
 #[tokio::test]
+async fn a_directory_that_was_lent_is_brought_up_to_date() {
+    let fixture = Fixture::new();
+    let dir = tempfile::tempdir().unwrap();
+    let (mut sync, runtime) = opened(&fixture, Some(dir.path())).await;
+    sync.start().await;
+    let disk_use = sync.disk_use();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(sync.run(stop.clone()));
+    let kept = || Disk::open(dir.path(), |_| {}).unwrap().0.through();
+    disk_use.let_go().await;
+    let before = kept();
+    fixture.revoke(1);
+    fixture.notice.notify_one();
+    eventually(|| !works(&runtime, 1)).await;
+    assert_eq!(kept(), before, "it is another's");
+    disk_use.use_again().await;
+    // It is asked between two rounds: one has ended by then.
+    disk_use.let_go().await;
+    assert_eq!(kept(), runtime.subjects().applied());
+    assert!(kept() > before);
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_notice_makes_it_quick() {
     let fixture = Fixture::new();
     let (mut sync, runtime) = opened(&fixture, None).await;

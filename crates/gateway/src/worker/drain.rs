@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use crate::server::IdleConnections;
+
 /// Off, then on for good.
 #[derive(Debug, Default)]
 pub(crate) struct DrainSignal {
-    on: Cell<bool>,
+    on: Cell<Option<IdleConnections>>,
     next: Cell<u64>,
     waiting: RefCell<HashMap<u64, Waker>>,
 }
@@ -17,12 +19,17 @@ pub(crate) struct DrainSignal {
 impl DrainSignal {
     /// Whether it is on.
     pub(crate) fn is_on(&self) -> bool {
-        self.on.get()
+        self.on.get().is_some()
+    }
+
+    /// Whether it is on, and connections without a call end at once.
+    pub(crate) fn ends_idle(&self) -> bool {
+        self.on.get() == Some(IdleConnections::Close)
     }
 
     /// Turns it on and wakes everybody who waits.
-    pub(crate) fn turn_on(&self) {
-        self.on.set(true);
+    pub(crate) fn turn_on(&self, idle: IdleConnections) {
+        self.on.set(Some(idle));
         for (_, waker) in self.waiting.borrow_mut().drain() {
             waker.wake();
         }
@@ -86,7 +93,7 @@ mod tests {
             assert_eq!(signal.waiting.borrow().len(), 1);
         }
         assert!(signal.waiting.borrow().is_empty());
-        tokio::join!(signal.wait(), async { signal.turn_on() });
+        tokio::join!(signal.wait(), async { signal.turn_on(IdleConnections::Close) });
         signal.wait().await;
         assert!(signal.is_on());
     }

@@ -30,6 +30,12 @@ impl Roster {
         Enlisted { roster: self, number }
     }
 
+    /// How many connections have a call.
+    pub(crate) fn busy(&self) -> usize {
+        let open = self.open.borrow();
+        open.values().filter(|state| state.idle_since().is_none()).count()
+    }
+
     /// Asks the connections that have had no call for longest to end, at most
     /// `count`. How many were asked.
     pub(crate) fn end_idle(&self, count: usize) -> usize {

@@ -10,15 +10,18 @@ use gatewright_coordination::limiter::{Limiter, LimiterSettings, Sources};
 use gatewright_gateway::metrics::Metrics;
 use gatewright_gateway::record::{BatchIds, Recorder};
 use gatewright_gateway::runtime::{CallerKeys, Runtime};
-use gatewright_gateway::server::{Gateway, Parts, Settings, StartError};
+use gatewright_gateway::server::{Doors, Gateway, Parts, Settings, StartError};
 use gatewright_gateway::source::NodeStatus;
-use gatewright_gateway::sync::{Booted, ConfigSync, Ends};
+use gatewright_gateway::sync::{Booted, ConfigSync, DiskUse, Ends};
+use gatewright_model::id::{EntityId, NodeId, uuid_v7};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::serve::Ending;
 use crate::serve::foundation::Foundation;
-use crate::serve::listeners::{in_use, refused};
+use crate::serve::handover::{Inherited, Purpose, Socket};
+use crate::serve::listeners::{in_use, no_copies, refused};
 use crate::status::GatewayView;
 use crate::wiring::config_source::StoreSource;
 use crate::wiring::counters;
@@ -44,6 +47,8 @@ pub(crate) struct GatewayRole {
     gateway: Gateway,
     view: GatewayView,
     rows: Arc<NodeRows>,
+    disk: DiskUse,
+    configured: SocketAddr,
 }
 
 impl GatewayRole {
@@ -56,6 +61,7 @@ impl GatewayRole {
     pub(crate) async fn start(
         base: &Foundation,
         own: &[SocketAddr],
+        inherited: &mut Inherited,
     ) -> Result<Option<(Self, ConfigSync)>, Failure> {
         if !base.config.roles.has(Role::Gateway) {
             return Ok(None);
@@ -72,7 +78,12 @@ impl GatewayRole {
             runtime,
             limiter,
         };
-        let gateway = start(base, &view, own)?;
+        let configured = base.config.listen.gateway;
+        let doors = match inherited.socket(Purpose::Gateway, configured) {
+            Some(socket) => Doors::HandedOver(vec![socket]),
+            None => Doors::Bind,
+        };
+        let gateway = start(base, &view, own, doors)?;
         let rows = Arc::new(NodeRows::new(
             base.store.clone(),
             Arc::clone(&base.clock),
@@ -82,24 +93,47 @@ impl GatewayRole {
             base.draining.clone(),
             base.known.clone(),
         ));
-        let role = Self { gateway, view, rows };
-        let sync = role.boot(base).await?;
+        let sync = boot(base, &view, &rows).await?;
+        let role = Self {
+            disk: sync.disk_use(),
+            gateway,
+            view,
+            rows,
+            configured,
+        };
         Ok(Some((role, sync)))
     }
 
-    async fn boot(&self, base: &Foundation) -> Result<ConfigSync, Failure> {
-        let ends = Ends {
-            source: Arc::new(StoreSource::new(base.store.clone(), &base.notices)),
-            report: Arc::clone(&self.rows) as _,
-        };
-        let home = base.config.store.data_dir.join(DISK);
-        let opened = ConfigSync::open(base.node_id, Arc::clone(&self.view.runtime), ends, Some(home)).await;
-        opened.map_err(|error| {
-            Failure::usage(format!(
-                "{}; fix: let this user read and write the data directory",
-                with_causes(&error)
-            ))
-        })
+    /// Serves on a socket that was handed over; on others it does already.
+    pub(crate) fn open(&self) {
+        self.gateway.open();
+    }
+
+    /// Another descriptor of its socket, for another process.
+    ///
+    /// # Errors
+    /// When there are no more descriptors to be had.
+    pub(crate) fn copies(&self) -> Result<Vec<Socket>, Failure> {
+        let copies = self.gateway.sockets().map_err(|error| no_copies(&error))?;
+        let sockets = copies.into_iter().map(|listener| Socket {
+            purpose: Purpose::Gateway,
+            configured: self.configured,
+            listener,
+        });
+        Ok(sockets.collect())
+    }
+
+    /// Leaves the directory and the node's row to a process that takes over. It
+    /// goes on following every change.
+    pub(crate) async fn step_back(&self) {
+        self.rows.leave_to_another(true);
+        self.disk.let_go().await;
+    }
+
+    /// Takes both back: the other process did not take over.
+    pub(crate) async fn step_forward(&self) {
+        self.disk.use_again().await;
+        self.rows.leave_to_another(false);
     }
 
     /// What there is to tell about it.
@@ -140,9 +174,18 @@ impl GatewayRole {
     }
 
     /// Lets calls under way finish, writes the last records, gives leased
-    /// permits back and says goodbye.
-    pub(crate) async fn drain(self, base: &Foundation, limit: Duration, last_steps: Duration) {
-        let drained = self.gateway.drain(limit).await;
+    /// permits back and says goodbye, if no other process speaks for the node.
+    pub(crate) async fn drain(
+        self,
+        base: &Foundation,
+        ending: Ending,
+        limit: Duration,
+        last_steps: Duration,
+    ) {
+        let drained = match ending {
+            Ending::Stop => self.gateway.drain(limit).await,
+            Ending::TakenOver => self.gateway.retire(limit).await,
+        };
         if drained.cut_off > 0 {
             tracing::warn!(
                 connections.cut_off = drained.cut_off,
@@ -167,13 +210,33 @@ impl GatewayRole {
     }
 }
 
+async fn boot(base: &Foundation, view: &GatewayView, rows: &Arc<NodeRows>) -> Result<ConfigSync, Failure> {
+    let ends = Ends {
+        source: Arc::new(StoreSource::new(base.store.clone(), &base.notices)),
+        report: Arc::clone(rows) as _,
+    };
+    let home = base.config.store.data_dir.join(DISK);
+    let opened = ConfigSync::open(base.node_id, Arc::clone(&view.runtime), ends, Some(home)).await;
+    opened.map_err(|error| {
+        Failure::usage(format!(
+            "{}; fix: let this user read and write the data directory",
+            with_causes(&error)
+        ))
+    })
+}
+
 fn limiter(base: &Foundation) -> Result<Limiter, Failure> {
     let authority = counters::authority(base)?;
     let sources = Sources {
         clock: Arc::clone(&base.clock),
         entropy: Arc::clone(&base.entropy),
     };
-    let mut settings = LimiterSettings::new(base.node_id, base.sharing().at_start());
+    // While one process takes over from another the node has two: what each has
+    // leased is not the other's.
+    let mut random = [0; 10];
+    base.entropy.fill(&mut random);
+    let holder = NodeId::from_uuid(uuid_v7(base.clock.now(), random));
+    let mut settings = LimiterSettings::new(holder, base.sharing().at_start());
     // Slow is not away: a busy machine or a disk that syncs takes more than the
     // usual few milliseconds now and then, and a quota is worth that wait.
     (settings.call_budget, settings.wait) = if base.config.store.redis.is_some() {
@@ -199,7 +262,12 @@ fn recorder(base: &Foundation) -> Recorder {
     Recorder::start(Arc::new(sink), ids, &Handle::current())
 }
 
-fn start(base: &Foundation, view: &GatewayView, own: &[SocketAddr]) -> Result<Gateway, Failure> {
+fn start(
+    base: &Foundation,
+    view: &GatewayView,
+    own: &[SocketAddr],
+    doors: Doors,
+) -> Result<Gateway, Failure> {
     let settings = Settings::new(vec![base.config.listen.gateway], base.node_id);
     for address in own {
         settings.own_listeners.add(*address);
@@ -210,6 +278,7 @@ fn start(base: &Foundation, view: &GatewayView, own: &[SocketAddr]) -> Result<Ga
         records: (0..workers).map(|_| view.recorder.queue()).collect(),
         metrics: Arc::clone(&view.metrics),
         entropy: Arc::clone(&base.entropy),
+        doors,
     };
     Gateway::start(settings, parts).map_err(|error| match error {
         StartError::AddressInUse { address } => in_use(address, FLAG),

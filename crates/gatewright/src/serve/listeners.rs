@@ -1,5 +1,6 @@
 //! The sockets of the process, all bound before anything is opened: a port in
-//! use ends the start at once.
+//! use ends the start at once. Those that the process before has left are taken
+//! as they are.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -7,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use gatewright_config::{Config, Role};
 
 use crate::failure::Failure;
+use crate::serve::handover::{Inherited, Purpose, Socket};
 
 /// A bound socket and where it is.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(crate) struct Bound {
     pub(crate) listener: TcpListener,
     /// With the real port.
     pub(crate) address: SocketAddr,
+    purpose: Purpose,
+    configured: SocketAddr,
 }
 
 /// The sockets beside the gateway's, which binds its own.
@@ -33,16 +37,45 @@ impl Listeners {
     ///
     /// # Errors
     /// 73 naming address and flag when one is in use.
-    pub(crate) fn bind(config: &Config) -> Result<Self, Failure> {
+    pub(crate) fn bind(config: &Config, inherited: &mut Inherited) -> Result<Self, Failure> {
         let listen = &config.listen;
-        let of_role = |role, address, flag| -> Result<Option<Bound>, Failure> {
-            config.roles.has(role).then(|| bind(address, flag)).transpose()
+        let mut bind = |purpose, address, flag| -> Result<Bound, Failure> {
+            match inherited.socket(purpose, address) {
+                Some(socket) => {
+                    bound(socket, purpose, address).map_err(|error| refused(address, flag, &error))
+                }
+                None => bind(purpose, address, flag),
+            }
         };
+        let management = config.roles.has(Role::Management);
+        let portal = config.roles.has(Role::Portal);
         Ok(Self {
-            management: of_role(Role::Management, listen.management, "--management-listen")?,
-            portal: of_role(Role::Portal, listen.portal, "--portal-listen")?,
-            status: bind(listen.status, "--status-listen")?,
+            management: management
+                .then(|| bind(Purpose::Management, listen.management, "--management-listen"))
+                .transpose()?,
+            portal: portal
+                .then(|| bind(Purpose::Portal, listen.portal, "--portal-listen"))
+                .transpose()?,
+            status: bind(Purpose::Status, listen.status, "--status-listen")?,
         })
+    }
+
+    /// More descriptors of the sockets, for another process.
+    ///
+    /// # Errors
+    /// When there are no more descriptors to be had.
+    pub(crate) fn copies(&self) -> Result<Vec<Socket>, Failure> {
+        let of_roles = [self.management.as_ref(), self.portal.as_ref(), Some(&self.status)];
+        let copies = of_roles.into_iter().flatten().map(|bound| {
+            Ok(Socket {
+                purpose: bound.purpose,
+                configured: bound.configured,
+                listener: bound.listener.try_clone()?,
+            })
+        });
+        copies
+            .collect::<std::io::Result<_>>()
+            .map_err(|error| no_copies(&error))
     }
 
     /// Where they are: upstreams may not lead there.
@@ -56,16 +89,29 @@ impl Listeners {
     }
 }
 
-fn bind(address: SocketAddr, flag: &str) -> Result<Bound, Failure> {
-    let bound = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        Ok(Bound { listener, address })
-    });
-    bound.map_err(|error| match error.kind() {
+fn bind(purpose: Purpose, address: SocketAddr, flag: &str) -> Result<Bound, Failure> {
+    let socket = TcpListener::bind(address).and_then(|listener| bound(listener, purpose, address));
+    socket.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => in_use(address, flag),
         _ => refused(address, flag, &error),
     })
+}
+
+fn bound(listener: TcpListener, purpose: Purpose, configured: SocketAddr) -> std::io::Result<Bound> {
+    listener.set_nonblocking(true)?;
+    Ok(Bound {
+        address: listener.local_addr()?,
+        listener,
+        purpose,
+        configured,
+    })
+}
+
+/// What is said when a socket cannot be shared with another process.
+pub(crate) fn no_copies(error: &std::io::Error) -> Failure {
+    Failure::finding(format!(
+        "the system gives no more descriptors: {error}; fix: raise the limit of open files"
+    ))
 }
 
 /// What is said of an address that somebody else listens on.
@@ -90,6 +136,7 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_told_apart() {
+        let bind = |address, flag| bind(Purpose::Status, address, flag);
         let first = bind(SocketAddr::from(([127, 0, 0, 1], 0)), "--status-listen").unwrap();
         assert_ne!(first.address.port(), 0);
         let failure = bind(first.address, "--status-listen").unwrap_err();

@@ -10,6 +10,16 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    replace: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To end.
+    End,
+    /// To let a new process take over.
+    Replace,
 }
 
 impl Signals {
@@ -25,15 +35,17 @@ impl Signals {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
             hangup: on(SignalKind::hangup())?,
+            replace: on(SignalKind::user_defined2())?,
         })
     }
 
-    /// Ends when the process is asked to end.
-    pub(crate) async fn asked_to_end(&mut self) {
+    /// What the process is asked for next.
+    pub(crate) async fn next(&mut self) -> Asked {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return Asked::End,
+                _ = self.interrupt.recv() => return Asked::End,
+                _ = self.replace.recv() => return Asked::Replace,
                 _ = self.hangup.recv() => {
                     tracing::info!("nothing to reload: no certificate is configured, and settings are read at the start");
                 }

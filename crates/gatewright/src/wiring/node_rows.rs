@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -55,6 +56,8 @@ pub(crate) struct NodeRows {
     roles: Vec<String>,
     started_at: Timestamp,
     known: watch::Sender<i64>,
+    /// Another process reports for this node.
+    silent: AtomicBool,
 }
 
 impl NodeRows {
@@ -79,9 +82,15 @@ impl NodeRows {
             sharing,
             draining,
             known,
+            silent: AtomicBool::new(false),
             name,
             roles: roles.iter().map(|role| role.word().to_owned()).collect(),
         }
+    }
+
+    /// Whether another process speaks for this node, which it is taking over.
+    pub(crate) fn leave_to_another(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
     }
 
     /// Says goodbye: the other nodes need not wait for the silence.
@@ -108,6 +117,9 @@ impl NodeRows {
     }
 
     async fn write(&self, node: &GatewayNode) -> Result<(), Away> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let store = self.store.get()?;
         let written: Result<(), StoreError> = async {
             let mut tx = store.begin(Scope::System).await?;

@@ -17,7 +17,7 @@ use gatewright_model::time::{SystemClock, SystemEntropy};
 use gatewright_model::traffic::CallRecord;
 use tokio::sync::mpsc;
 
-use super::super::{Drained, Gateway, Parts, Settings, StartError};
+use super::super::{Doors, Drained, Gateway, Parts, Settings, StartError};
 use super::wire::PATIENCE;
 use crate::compiled;
 use crate::metrics::Metrics;
@@ -57,7 +57,7 @@ impl RecordSink for Handover {
 }
 
 /// How the gateway of a test differs from the usual one.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Setup {
     pub(super) settings: Settings,
     pub(super) workers: usize,
@@ -65,6 +65,7 @@ pub(super) struct Setup {
     pub(super) timeouts: Timeouts,
     pub(super) private: bool,
     pub(super) security: Security,
+    pub(super) doors: Doors,
 }
 
 impl Setup {
@@ -79,6 +80,7 @@ impl Setup {
             timeouts: Timeouts::default(),
             private: true,
             security: Security::Keyless,
+            doors: Doors::Bind,
         }
     }
 
@@ -171,6 +173,7 @@ impl Setup {
             records: (0..self.workers).map(|_| recorder.queue()).collect(),
             metrics: Arc::clone(&metrics),
             entropy: Arc::new(SystemEntropy),
+            doors: self.doors,
         };
         let gateway = Gateway::start(self.settings, parts)?;
         Ok(Bed {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::super::StartError;
+use super::super::{Doors, StartError};
 use super::bed::Setup;
-use super::wire::{Upstream, Wire, get};
+use super::wire::{PATIENCE, Upstream, Wire, call, get};
 use crate::testing::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +100,7 @@ async fn a_drain_finishes_calls_and_ends_idle_connections() {
 }
 
 async fn eventually_refused(address: std::net::SocketAddr) {
-    let deadline = tokio::time::Instant::now() + super::wire::PATIENCE;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     while TcpStream::connect(address).await.is_ok() {
         assert!(tokio::time::Instant::now() < deadline, "the port closes");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -153,4 +153,46 @@ async fn many_clients_on_many_workers_get_their_own_answers() {
     }
     assert_eq!(ids.len(), 1_000);
     assert_eq!(bed.recorder.lost(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_retires_hears_one_more_call_and_the_next_one_has_the_rest() {
+    let upstream = Upstream::echo().await;
+    let old = Setup::before(&[upstream.address]).start();
+    let mut next = Setup::before(&[upstream.address]);
+    next.doors = Doors::HandedOver(old.gateway.sockets().unwrap());
+    let next = next.start();
+    assert_eq!(next.address, old.address);
+    let mut kept = Wire::connect(old.address).await;
+    kept.send(&get("/shop/v1/first", "")).await;
+    assert_eq!(kept.receive(false).await.unwrap().status(), 200);
+    let taken = || next.metrics.sum(|worker| worker.accepted.get());
+    assert_eq!(taken(), 0, "it is not open yet");
+    next.gateway.open();
+    let retiring = tokio::spawn(old.gateway.retire(PATIENCE));
+    for _ in 0..20 {
+        assert_eq!(call(next.address, &get("/shop/v1/new", "")).await.status(), 200);
+    }
+    assert!(taken() > 0);
+    assert!(!retiring.is_finished(), "a call may be on its way");
+    kept.send(&get("/shop/v1/second", "")).await;
+    let last = kept.receive(false).await.unwrap();
+    assert_eq!(
+        (last.status(), last.header("connection").as_deref()),
+        (200, Some("close"))
+    );
+    assert!(kept.is_closed().await);
+    assert_eq!(retiring.await.unwrap().cut_off, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_retires_does_not_wait_for_ever_and_cuts_nobody_off_who_is_silent() {
+    let upstream = Upstream::echo().await;
+    let bed = Setup::before(&[upstream.address]).start();
+    let mut silent = Wire::connect(bed.address).await;
+    silent.send(&get("/shop/v1/", "")).await;
+    assert_eq!(silent.receive(false).await.unwrap().status(), 200);
+    let drained = bed.gateway.retire(Duration::from_millis(100)).await;
+    assert_eq!(drained.cut_off, 0);
+    assert!(silent.is_closed().await);
 }
