@@ -210,8 +210,12 @@ async fn r06_no_call_fails_while_processes_are_replaced(world: World) {
             slowest = slowest.max(began.elapsed());
             assert_eq!(new.ready()["gateway"], before.ready()["gateway"]);
             assert_ne!(new.pid(), before.pid());
-            // Whoever asks for health asks the new one by now.
-            new.status().get("/readyz").await.expect(200);
+            let status = new.status();
+            eventually(PATIENCE, "the new process tells its health", || async {
+                let reply = status.attempt(http::Method::GET, "/readyz", "").await;
+                (reply.ok()?.status == 200).then_some(())
+            })
+            .await;
             next.push(new);
             old.push(before);
         }

@@ -473,11 +473,11 @@ impl Server {
     /// time to drain and a few last steps.
     async fn drain(self, ending: Ending) {
         let limit = self.base.config.running.drain;
-        self.status.drain();
         drop(self.sockets);
-        if ending == Ending::TakenOver {
+        match ending {
+            Ending::Stop => self.status.drain(),
             // Who asks for health asks the process that serves.
-            self.status_end.cancel();
+            Ending::TakenOver => self.status_end.cancel(),
         }
         self.base.draining.cancel();
         if let Some(gateway) = self.gateway {
