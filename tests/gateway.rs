@@ -1,5 +1,6 @@
 //! What consumers see at the gateway.
 
+mod bounds;
 mod deprecation;
 mod floods;
 mod flow;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::admin::FirstAdmin;
 use crate::args::{ServeArgs, StoreArgs};
+use crate::clients::ClientConfig;
 use crate::database::{DATA_DIR, DatabaseTarget, MIGRATE, SecretUrl, read_redis};
 use crate::environment::Environment;
 use crate::error::ConfigErrors;
@@ -50,6 +51,8 @@ pub struct Config {
     pub urls: PublicUrls,
     /// Which addresses its fetchers may reach.
     pub network: NetworkConfig,
+    /// What clients of its gateway may cost.
+    pub clients: ClientConfig,
     /// Threads, drain, retention.
     pub running: RunningConfig,
     /// Pending migrations are applied to a Postgres that holds data.
@@ -112,6 +115,7 @@ impl Config {
         let first_admin = FirstAdmin::read(reader);
         let mail = MailConfig::read(reader);
         let network = NetworkConfig::read(reader);
+        let clients = ClientConfig::read(reader);
         let running = RunningConfig::read(reader);
         let migrate = reader.read_switch(&MIGRATE);
         let store = store?;
@@ -124,6 +128,7 @@ impl Config {
             listen: listen?,
             urls: urls?,
             network: network?,
+            clients: clients?,
             running: running?,
             migrate: migrate?,
             first_admin: first_admin?,
@@ -197,6 +202,8 @@ mod tests {
         };
         assert_eq!(control.to_str(), Some("./gatewright-data/control.db"));
         assert_eq!(config.running.drain.as_secs(), 30);
+        assert_eq!(config.clients.max_body, 10 * 1024 * 1024);
+        assert!(config.clients.trusted_proxies.is_empty());
         assert!(config.store.redis.is_none() && config.first_admin.is_none() && !config.migrate);
     }
 

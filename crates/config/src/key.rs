@@ -1,7 +1,9 @@
 //! One setting, declared once: its flag, its environment variable, its place in
 //! the file, its default and its documentation all come from one [`Key`].
 
-use crate::{admin, database, file, listen, logging, mail, master_key, network, public_url, roles, running};
+use crate::{
+    admin, clients, database, file, listen, logging, mail, master_key, network, public_url, roles, running,
+};
 
 /// What a value looks like. It decides how a flag is read, which TOML types
 /// fit, and what the reference says.
@@ -176,6 +178,11 @@ pub static KEYS: &[&Key] = &[
     &mail::SMTP_URL,
     &mail::MAIL_FROM,
     &network::FETCH_ALLOW,
+    &clients::TRUSTED_PROXIES,
+    &clients::MAX_BODY,
+    &clients::MAX_CONNECTIONS,
+    &clients::MAX_PER_ADDRESS,
+    &clients::MAX_BUFFERED,
     &running::WORKERS,
     &running::DRAIN_SECONDS,
     &running::CALL_RETENTION_DAYS,

@@ -9,6 +9,7 @@
 
 mod admin;
 mod args;
+mod clients;
 mod config;
 mod data_dir;
 mod database;
@@ -31,6 +32,7 @@ mod running;
 
 pub use admin::FirstAdmin;
 pub use args::{ServeArgs, StoreArgs};
+pub use clients::ClientConfig;
 pub use config::{Config, StoreConfig};
 pub use data_dir::{DataDirLock, LockError};
 pub use database::{DatabaseTarget, SecretUrl};

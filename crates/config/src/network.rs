@@ -30,7 +30,7 @@ impl NetworkConfig {
     }
 }
 
-fn parse(text: &str) -> Result<IpNet, Fault> {
+pub(crate) fn parse(text: &str) -> Result<IpNet, Fault> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
     text.parse().or_else(|_| address()).map_err(|_| {
         Fault::new(

@@ -262,13 +262,26 @@ fn recorder(base: &Foundation) -> Recorder {
     Recorder::start(Arc::new(sink), ids, &Handle::current())
 }
 
+/// As configured. The bound on one address is for clients, not for what stands in for many.
+fn settings(base: &Foundation) -> Settings {
+    let clients = &base.config.clients;
+    let mut settings = Settings::new(vec![base.config.listen.gateway], base.node_id);
+    settings.max_body = clients.max_body;
+    settings.max_connections = usize::try_from(clients.max_connections).unwrap_or(usize::MAX);
+    settings.max_connections_per_address = clients.max_connections_per_address;
+    settings.max_buffered = usize::try_from(clients.max_buffered).unwrap_or(usize::MAX);
+    settings.uncapped.extend(&clients.trusted_proxies);
+    settings.trusted_proxies.clone_from(&clients.trusted_proxies);
+    settings
+}
+
 fn start(
     base: &Foundation,
     view: &GatewayView,
     own: &[SocketAddr],
     doors: Doors,
 ) -> Result<Gateway, Failure> {
-    let settings = Settings::new(vec![base.config.listen.gateway], base.node_id);
+    let settings = settings(base);
     for address in own {
         settings.own_listeners.add(*address);
     }
