@@ -17,6 +17,7 @@ pub(crate) mod handover;
 mod listeners;
 mod mail;
 mod ready;
+mod replacement;
 mod signals;
 mod supervisor;
 mod surface;
@@ -37,7 +38,7 @@ use crate::serve::addresses::Addresses;
 use crate::serve::control_plane::ControlPlane;
 use crate::serve::foundation::Foundation;
 use crate::serve::gateway_role::GatewayRole;
-use crate::serve::handover::{Desk, Inherited, Link, Outcome, Purpose, Socket, claim, successor};
+use crate::serve::handover::{Inherited, Link, Purpose, Socket, claim};
 use crate::serve::listeners::{Bound, Listeners};
 use crate::serve::ready::Ready;
 use crate::serve::signals::{Asked, Signals};
@@ -125,23 +126,8 @@ async fn until_end(
                 tracing::info!("asked to end: draining");
                 return Ok(Ending::Stop);
             }
-            Asked::Replace => replace(content),
+            Asked::Replace => replacement::begin(content),
         }
-    }
-}
-
-/// Starts the process that takes over. The desk hears of the rest.
-fn replace(content: Content) {
-    if content == Content::Demo {
-        tracing::warn!("a demo is not taken over from: its services end with it");
-        return;
-    }
-    match successor::start() {
-        Ok(pid) => tracing::info!(
-            { "process.id" } = pid,
-            "asked to be replaced: a new process starts"
-        ),
-        Err(error) => tracing::error!(%error, "no new process could be started: this one goes on"),
     }
 }
 
@@ -327,61 +313,6 @@ impl Server {
         if let Err(failure) = self.furnish().await {
             tracing::error!(error = %failure, "the sample shop could not be furnished");
         }
-    }
-
-    /// Ends when another process has taken over. One that comes to do so and
-    /// does not get ready leaves everything as it was.
-    async fn hand_over(&self) -> Ending {
-        let data_dir = &self.base.config.store.data_dir;
-        if self.shop.is_some() {
-            return std::future::pending().await;
-        }
-        let desk = match Desk::open(data_dir) {
-            Ok(desk) => desk,
-            Err(error) => {
-                tracing::warn!(%error, "no process can take over from this one: an upgrade is a restart");
-                return std::future::pending().await;
-            }
-        };
-        loop {
-            let mut claimant = desk.claimant().await;
-            let sockets = match self.offer().await {
-                Ok(sockets) => sockets,
-                Err(failure) => {
-                    claimant.refuse(failure.to_string()).await;
-                    continue;
-                }
-            };
-            if let Some(gateway) = &self.gateway {
-                gateway.step_back().await;
-            }
-            match desk.give(&mut claimant, &self.lock, &sockets).await {
-                Outcome::TakenOver => {
-                    tracing::info!("another process has taken over: draining");
-                    return Ending::TakenOver;
-                }
-                Outcome::GivenUp => {
-                    if let Some(gateway) = &self.gateway {
-                        gateway.step_forward().await;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Descriptors of every socket of this process.
-    async fn offer(&self) -> Result<Vec<Socket>, Failure> {
-        let mut sockets = Vec::new();
-        for own in &self.sockets {
-            sockets.push(own.copy()?);
-        }
-        if let Some(gateway) = &self.gateway {
-            sockets.extend(gateway.copies()?);
-        }
-        if let Some(listener) = self.sample.socket().await {
-            sockets.push(Socket::of_sample(listener));
-        }
-        Ok(sockets)
     }
 
     fn serves_from_disk(&self) -> bool {

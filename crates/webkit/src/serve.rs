@@ -45,6 +45,8 @@ const MAX_FIELDS: usize = 100;
 const MAX_STREAMS: u32 = 100;
 /// What a failing `accept` waits: it fails when descriptors run out, and they come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long the request of a connection that was accepted last may be on its way.
+const LATE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown` ends, then lets answers under way finish.
 pub async fn serve(
@@ -83,6 +85,8 @@ pub async fn serve(
         });
     }
     drop(listener);
+    // Who was accepted last has hardly sent anything yet, and shall not be told to go before that.
+    tokio::time::sleep(LATE).await;
     if tokio::time::timeout(bounds.drain, graceful.shutdown())
         .await
         .is_err()

@@ -49,8 +49,8 @@ impl DiskUse {
     async fn ask(&self, wanted: Wanted) {
         let (done, is_done) = oneshot::channel();
         // A sync that has ended uses no directory.
-        if self.0.send(Wish { wanted, done }).await.is_ok() {
-            drop(is_done.await);
+        if self.0.send(Wish { wanted, done }).await.is_ok() && is_done.await.is_err() {
+            tracing::debug!("the sync ended before it was done with the directory");
         }
     }
 }
@@ -75,8 +75,9 @@ impl ConfigSync {
                 }
             }
         }
-        // Who asked may have stopped to wait.
-        drop(wish.done.send(()));
+        if wish.done.send(()).is_err() {
+            tracing::debug!("who asked about the directory did not wait");
+        }
     }
 
     /// What another process kept there meanwhile need not be what is in force
