@@ -105,7 +105,7 @@ pub(crate) struct HeadReader {
 
 impl HeadReader {
     /// For the answer to such a request.
-    pub(super) fn for_answer_to(method: &Method) -> Self {
+    pub(crate) fn for_answer_to(method: &Method) -> Self {
         Self {
             to_head: *method == Method::HEAD,
             seen: 0,
@@ -121,7 +121,7 @@ impl HeadReader {
 
     /// Takes the head of the answer off `buffer`, and interim answers before it;
     /// `None` when more has to be read.
-    pub(super) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<(AnswerHead, Content)>, Unusable> {
+    pub(crate) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<(AnswerHead, Content)>, Unusable> {
         loop {
             let Some(length) = self.end_of_head(buffer) else {
                 let too_large = buffer.len() > MAX_HEAD || self.before + buffer.len() > MAX_BEFORE;
