@@ -257,13 +257,7 @@ impl Server {
     async fn live(&mut self, sync: Option<ConfigSync>) -> Result<Ending, Failure> {
         let standing = self.come_up(sync).await?;
         self.ready.print()?;
-        tracing::info!("ready");
-        if let Some(link) = self.link.take() {
-            if let Err(error) = self.lock.sign() {
-                tracing::warn!(%error, "the lock of the data directory names the process before");
-            }
-            link.serving().await;
-        }
+        self.relieve().await;
         supervisor::tell_ready();
         let completed = async {
             if standing == Standing::FromDisk {
@@ -275,6 +269,18 @@ impl Server {
             ending = self.hand_over() => Ok(ending),
             ending = completed => Ok(ending),
         }
+    }
+
+    /// Takes the place of the process before, where there is one.
+    async fn relieve(&mut self) {
+        tracing::info!("ready");
+        let Some(link) = self.link.take() else {
+            return;
+        };
+        if let Err(error) = self.lock.sign() {
+            tracing::warn!(%error, "the lock of the data directory names the process before");
+        }
+        link.serving().await;
     }
 
     async fn come_up(&mut self, sync: Option<ConfigSync>) -> Result<Standing, Failure> {

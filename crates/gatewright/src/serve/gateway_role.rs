@@ -10,7 +10,7 @@ use gatewright_coordination::limiter::{Limiter, LimiterSettings, Sources};
 use gatewright_gateway::metrics::Metrics;
 use gatewright_gateway::record::{BatchIds, Recorder};
 use gatewright_gateway::runtime::{CallerKeys, Runtime};
-use gatewright_gateway::server::{Doors, Gateway, Parts, Settings, StartError};
+use gatewright_gateway::server::{Doors, Drained, Gateway, Parts, Settings, StartError};
 use gatewright_gateway::source::NodeStatus;
 use gatewright_gateway::sync::{Booted, ConfigSync, DiskUse, Ends};
 use gatewright_model::id::{EntityId, NodeId, uuid_v7};
@@ -186,12 +186,7 @@ impl GatewayRole {
             Ending::Stop => self.gateway.drain(limit).await,
             Ending::TakenOver => self.gateway.retire(limit).await,
         };
-        if drained.cut_off > 0 {
-            tracing::warn!(
-                connections.cut_off = drained.cut_off,
-                "the time to drain was over"
-            );
-        }
+        tell_cut_off(drained);
         let last = NodeStatus {
             node_id: base.node_id,
             snapshot_seq: self.view.runtime.snapshot_seq().unwrap_or(0),
@@ -207,6 +202,15 @@ impl GatewayRole {
         if tokio::time::timeout(last_steps, goodbye).await.is_err() {
             tracing::warn!("the last records or permits could not be handed over in time");
         }
+    }
+}
+
+fn tell_cut_off(drained: Drained) {
+    if drained.cut_off > 0 {
+        tracing::warn!(
+            connections.cut_off = drained.cut_off,
+            "the time to drain was over"
+        );
     }
 }
 

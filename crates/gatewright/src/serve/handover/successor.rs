@@ -1,7 +1,7 @@
 //! Starting the process that takes over, when a signal asks for it.
 
 use std::io;
-use std::process::Command;
+use std::process::{Child, Command};
 
 /// The flag that makes a start a hand-over.
 const FLAG: &str = "--take-over";
@@ -15,19 +15,22 @@ pub(crate) fn start() -> io::Result<u32> {
     let mut words = std::env::args_os();
     let program = words.next().ok_or(io::ErrorKind::NotFound)?;
     let arguments: Vec<_> = words.filter(|word| word != FLAG).collect();
-    let mut child = Command::new(program).args(arguments).arg(FLAG).spawn()?;
+    let child = Command::new(program).args(arguments).arg(FLAG).spawn()?;
     let pid = child.id();
     // It outlives this process when all goes well; until then somebody has to
     // hear of its end.
     std::thread::Builder::new()
         .name("successor".to_owned())
-        .spawn(move || match child.wait() {
-            Ok(status) => {
-                tracing::warn!({ "process.id" } = pid, %status, "the process that was to take over ended")
-            }
-            Err(error) => {
-                tracing::warn!(%error, "nobody knows what became of the process that was to take over")
-            }
-        })?;
+        .spawn(move || tell_end(child))?;
     Ok(pid)
+}
+
+fn tell_end(mut child: Child) {
+    let pid = child.id();
+    match child.wait() {
+        Ok(status) => {
+            tracing::warn!({ "process.id" } = pid, %status, "the process that was to take over ended");
+        }
+        Err(error) => tracing::warn!(%error, "the end of a process was not heard of"),
+    }
 }
