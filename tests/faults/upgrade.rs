@@ -171,96 +171,88 @@ fn ended_well(old: Vec<Server>) {
     }
 }
 
-async fn r06_no_call_fails_while_processes_are_replaced(world: World) {
+/// Callers of each gateway, of every kind.
+async fn callers_of(servers: &[Server], path: &str, key: &str) -> Crowd {
+    let mut crowd = Crowd::new();
+    let field = format!("x-api-key: {key}");
+    let kinds = [
+        Caller::Busy,
+        Caller::Thoughtful,
+        Caller::Thoughtful,
+        Caller::Fresh,
+    ];
+    for server in servers {
+        let gateway = server.gateway();
+        settles_at(&gateway.with("x-api-key", key), path, 200).await;
+        for kind in kinds {
+            crowd.add(kind, gateway.authority(), path, &field);
+        }
+    }
+    crowd
+}
+
+/// Those who open connections to the management API and the status listener.
+fn others_of(server: &Server) -> Crowd {
+    let mut crowd = Crowd::new();
+    let (management, status) = (server.management(), server.status());
+    for (client, path) in [(management, "/api/v1/openapi.json"), (status, "/readyz")] {
+        crowd.add(Caller::Fresh, client.authority(), path, "Accept: */*");
+    }
+    crowd
+}
+
+/// Replaces each process; those before join the old ones.
+fn replace_all(servers: Vec<Server>, old: &mut Vec<Server>) -> Vec<Server> {
+    let mut next = Vec::new();
+    for server in servers {
+        let (new, before) = replace(server);
+        assert_eq!(new.ready()["gateway"], before.ready()["gateway"]);
+        assert_ne!(new.pid(), before.pid());
+        next.push(new);
+        old.push(before);
+    }
+    next
+}
+
+/// Nobody was failed; gives how many were answered.
+fn nobody_failed(crowd: Crowd) -> usize {
+    let (answered, failed) = crowd.end();
+    let example = failed.first();
+    assert!(
+        failed.is_empty(),
+        "{} of {answered} failed, for example {example:?}",
+        failed.len()
+    );
+    answered
+}
+
+async fn r06_no_call_fails_while_processes_are_replaced(mut world: World) {
     let mut quota = limit("quota", "monthly", 100_000_000, "1mo");
     quota["on_store_failure"] = json!("closed");
     let published = world.publish("lasting", json!({"limits": [quota]})).await;
     let consumer = world.consumer(&published).await;
-    let path = "/lasting/v1/pets";
-    let field = format!("x-api-key: {}", consumer.secret);
-    let World {
-        server,
-        node,
-        admin,
-        echo,
-        _stores,
-    } = world;
-    let mut servers: Vec<Server> = std::iter::once(server).chain(node).collect();
-    let mut crowd = Crowd::new();
-    for server in &servers {
-        let gateway = server.gateway();
-        settles_at(&gateway.with("x-api-key", &consumer.secret), path, 200).await;
-        for caller in [
-            Caller::Busy,
-            Caller::Thoughtful,
-            Caller::Thoughtful,
-            Caller::Fresh,
-        ] {
-            crowd.add(caller, gateway.authority(), path, &field);
-        }
-    }
-    // New connections to the management API and the status listener are answered too.
-    let mut others = Crowd::new();
-    let management = servers[0].management();
-    others.add(
-        Caller::Fresh,
-        management.authority(),
-        "/api/v1/openapi.json",
-        "Accept: */*",
-    );
-    others.add(
-        Caller::Fresh,
-        servers[0].status().authority(),
-        "/readyz",
-        "Accept: */*",
-    );
+    let mut servers: Vec<Server> = std::iter::once(world.server).chain(world.node).collect();
+    let crowd = callers_of(&servers, "/lasting/v1/pets", &consumer.secret).await;
+    let others = others_of(&servers[0]);
     let (calls, rounds) = (size(50_000, 500_000), size(3, 10));
     let (mut old, mut slowest) = (Vec::new(), Duration::ZERO);
     for round in 1..=rounds {
         crowd.reaches(calls * round / (rounds + 1)).await;
-        let mut next = Vec::new();
-        for server in servers {
-            let began = Instant::now();
-            let (new, before) = replace(server);
-            slowest = slowest.max(began.elapsed());
-            assert_eq!(new.ready()["gateway"], before.ready()["gateway"]);
-            assert_ne!(new.pid(), before.pid());
-            next.push(new);
-            old.push(before);
-        }
-        servers = next;
+        let began = Instant::now();
+        servers = replace_all(servers, &mut old);
+        slowest = slowest.max(began.elapsed());
     }
     crowd.reaches(calls).await;
-    let (answered, failed) = crowd.end();
-    let (beside, others) = others.end();
+    let (answered, beside) = (nobody_failed(crowd), nobody_failed(others));
     println!(
-        "FIGURE: R6 {} of {answered} calls failed over {rounds} upgrades of {} process(es), and {} of {beside} new connections to management and status; ready after {slowest:?} at the latest",
-        failed.len(),
-        servers.len(),
-        others.len()
-    );
-    assert!(
-        others.is_empty(),
-        "{} failed, for example {:?}",
-        others.len(),
-        others.first()
-    );
-    assert!(
-        failed.is_empty(),
-        "{} failed, for example {:?}",
-        failed.len(),
-        failed.first()
+        "FIGURE: R6 0 of {answered} calls and of {beside} new connections to management and status failed over {rounds} upgrades of {} process(es), each within {slowest:?}",
+        servers.len()
     );
     ended_well(old);
     // Nothing was lost on the way: what is changed now arrives at the new ones.
-    let world = World {
-        admin: servers[0].management().bearer(&servers[0].setup().token()),
-        server: servers.remove(0),
-        node: servers.pop(),
-        echo,
-        _stores,
-    };
-    drop(admin);
+    world.server = servers.remove(0);
+    world.node = servers.pop();
+    world.admin = world.server.management().bearer(&world.server.setup().token());
     world.publish("afterwards", json!({"security": "keyless"})).await;
     for gateway in world.gateways() {
         settles_at(&gateway, "/afterwards/v1/pets", 200).await;
@@ -289,7 +281,7 @@ async fn r06_a_quota_holds_while_a_process_is_replaced(world: World) {
     let setup = world.server.setup().clone();
     let starting = setup.clone().arg("--take-over").spawn();
     let during = calls(200).await;
-    let mut next = starting.settle().ok().expect("the next process is ready");
+    let mut next = starting.settle().expect("the next process is ready");
     next.set_setup(setup);
     let mut passed = before + during;
     // The old one gives back what it held when it has drained.
@@ -338,13 +330,7 @@ async fn r06_a_process_that_does_not_get_ready_takes_nothing_over() {
         .arg(taken.local_addr().unwrap().to_string())
         .try_start();
     assert_eq!(exit.err().map(|exit| exit.code), Some(73));
-    let (answered, failed) = crowd.end();
-    assert!(
-        failed.is_empty(),
-        "{} of {answered} failed, for example {:?}",
-        failed.len(),
-        failed.first()
-    );
+    nobody_failed(crowd);
     // The directory is in use again: what comes now survives a crash.
     world.publish("kept", json!({"security": "keyless"})).await;
     settles_at(&gateway, "/kept/v1/pets", 200).await;
@@ -410,13 +396,7 @@ async fn r06_a_signal_starts_the_process_that_takes_over() {
     assert_eq!(told(), format!("MAINPID={next}\nREADY=1\n"));
     ended_well(vec![world.server]);
     gateway.get("/signalled/v1/pets").await.expect(200);
-    let (answered, failed) = crowd.end();
-    assert!(
-        failed.is_empty(),
-        "{} of {answered} failed, for example {:?}",
-        failed.len(),
-        failed.first()
-    );
+    nobody_failed(crowd);
     signal("TERM", orphan.0);
     eventually(PATIENCE, "the directory is free", || async {
         TcpStream::connect(gateway.authority()).is_err().then_some(())
