@@ -20,6 +20,7 @@ pub mod bounds;
 pub mod bundle;
 mod canonical;
 mod clone_budget;
+pub mod diff;
 pub mod docs;
 pub mod document;
 pub mod finding;
