@@ -2,7 +2,7 @@
 
 use gatewright_testkit::http::text;
 use gatewright_testkit::server::Setup;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::documents;
 use crate::stores;
@@ -132,4 +132,94 @@ async fn an_import_from_the_command_line_is_seen_by_the_server() {
     assert_eq!(exit.code, 0, "{}\n{}", exit.stdout, exit.stderr);
     let api = world.admin.get("/apis/from-cli").await.expect(200);
     assert_eq!(text(&api, "name"), "Petstore CLI");
+}
+
+#[tokio::test]
+async fn a_document_is_compared_with_what_is_published_or_with_another_one() {
+    let world = shared().await;
+    world.import("compared").await;
+    let setup = world.server.setup();
+    let file = |name: &str, document: &Value| {
+        let path = setup.data_dir().join(name);
+        std::fs::write(&path, document.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let old = file("old.json", &documents::pets());
+    let mut broken = documents::pets();
+    let paths = broken["paths"].as_object_mut().unwrap();
+    let gone = paths.keys().next().unwrap().clone();
+    paths.remove(&gone);
+    let new = file("new.json", &broken);
+    let against = |document: &str, how: &[&str]| {
+        setup.command(&[&["api", "diff", document, "--output", "json"], how].concat())
+    };
+    for how in [
+        ["--api", "compared"].as_slice(),
+        &["--api", "compared", "--version", "v1"],
+        &["--against", &old],
+    ] {
+        let same = against(&old, how);
+        assert_eq!(same.code, 0, "{how:?}: {}\n{}", same.stdout, same.stderr);
+        let report: Value = serde_json::from_str(&same.stdout).unwrap();
+        assert_eq!(report["changes"], json!([]), "{how:?}: {report}");
+        let breaks = against(&new, how);
+        assert_eq!(breaks.code, 1, "{how:?}: {}\n{}", breaks.stdout, breaks.stderr);
+        let report: Value = serde_json::from_str(&breaks.stdout).unwrap();
+        assert!(report["breaking"].as_u64().unwrap() > 0, "{report}");
+        assert_eq!(
+            (&report["changes"][0]["class"], &report["changes"][0]["code"]),
+            (&json!("breaking"), &json!("operation_removed"))
+        );
+    }
+    let text = setup.command(&["api", "diff", &new, "--against", &old]);
+    assert!(
+        text.code == 1
+            && text.stdout.contains("breaking operation_removed")
+            && text.stdout.contains("is gone"),
+        "{}",
+        text.stdout
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_is_told() {
+    let world = shared().await;
+    world.import("comparable").await;
+    let setup = world.server.setup();
+    let file = |name: &str, document: &Value| {
+        let path = setup.data_dir().join(name);
+        std::fs::write(&path, document.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let old = file("before.json", &documents::pets());
+    let new = file("after.json", &documents::pets());
+    for (how, code, told) in [
+        (
+            ["no-such-file.json", "--api", "comparable"].as_slice(),
+            64,
+            "no-such-file.json",
+        ),
+        (&[&old, "--api", "no-such-api"], 64, "there is no API no-such-api"),
+        (
+            &[&old, "--api", "comparable", "--version", "v9"],
+            64,
+            "comparable has no version v9",
+        ),
+        (
+            &[&old, "--against", &new, "--api", "comparable"],
+            64,
+            "cannot be used with",
+        ),
+    ] {
+        let refused = setup.command(&[&["api", "diff"], how].concat());
+        assert_eq!(refused.code, code, "{how:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(told), "{how:?}: {}", refused.stderr);
+    }
+    let nonsense = file("nonsense.json", &json!([]));
+    let unreadable = setup.command(&["api", "diff", &nonsense, "--against", &old]);
+    assert!(
+        unreadable.code == 1 && unreadable.stdout.contains("not_an_object"),
+        "{}",
+        unreadable.stdout
+    );
 }

@@ -110,3 +110,27 @@ async fn an_administrator_that_exists_is_not_made_again() {
     let other = setup.command(&["token", "create", "--user", "other@example.com", "--name", "x"]);
     assert_ne!(other.code, 0, "the second address is nobody");
 }
+
+#[tokio::test]
+async fn sighup_reads_the_configuration_again_and_ends_nothing() {
+    let setup = Setup::embedded();
+    let file = setup.data_dir().join("gatewright.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("log-level = \"info\"\n");
+    let server = setup.arg("--config").arg(&file).start();
+    let told = async |text: &str| {
+        eventually(Duration::from_secs(10), text, async || {
+            server.log().contains(text).then_some(())
+        })
+        .await;
+    };
+    write("log-level = \"loud\"\n");
+    server.signal("HUP");
+    told("the configuration is not read again, nothing changes").await;
+    write("log-level = \"gatewright=debug\"\nworkers = 3\n");
+    server.signal("HUP");
+    told("the log has another level").await;
+    told("after a restart holds what has changed of: workers").await;
+    server.status().get("/healthz").await.expect(200);
+    assert_eq!(server.stop().code, 0);
+}

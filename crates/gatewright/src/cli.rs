@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use gatewright_config::{Exit, ServeArgs, StoreArgs, exit_of_clap};
 use gatewright_model::permission::Permission;
-use gatewright_model::text::{ContextPath, Email, Name, Slug};
+use gatewright_model::text::{ContextPath, Email, Name, Slug, VersionLabel};
 use gatewright_model::time::Timestamp;
 use url::Url;
 
@@ -130,6 +130,8 @@ pub(crate) enum ApiCommand {
     Import(ImportArgs),
     /// Say what is wrong with an OpenAPI document; ends with 1 when something is
     Lint(LintArgs),
+    /// Say what an OpenAPI document changes for those who call an API; ends with 1 when calls break
+    Diff(DiffArgs),
 }
 
 #[derive(Debug, Args)]
@@ -164,6 +166,23 @@ pub(crate) struct LintArgs {
     pub(crate) store: StoreArgs,
     /// The document, JSON or YAML; `-` reads standard input
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The new document, JSON or YAML; `-` reads standard input
+    pub(crate) file: PathBuf,
+    /// Compare with this document instead of a published one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["api", "label"])]
+    pub(crate) against: Option<PathBuf>,
+    /// Compare with this API; by default the one that the document's title names
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) api: Option<Slug>,
+    /// Compare with this version; by default the newest published one
+    #[arg(long = "version", value_name = "LABEL")]
+    pub(crate) label: Option<VersionLabel>,
 }
 
 #[derive(Debug, Args)]

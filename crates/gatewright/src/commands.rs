@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod archive;
+mod diff;
 mod doctor;
 mod migrate;
 pub(crate) mod session;
@@ -25,22 +26,25 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Serve(args) => {
             let config = server_config(&args.serve, &environment)?;
+            let load = || Config::load(&args.serve, &environment);
             let start = if args.take_over {
                 serve::Start::TakeOver
             } else {
                 serve::Start::Anew
             };
-            block_on(serve::run(config, serve::Content::Own, start))
+            block_on(serve::run(config, serve::Content::Own, start, &load))
         }
         Command::Demo(args) => {
             let config = server_config(&args.serve, &environment)?;
             if args.remove {
                 block_on(demo::remove(&config))
             } else {
+                let load = || Config::load(&args.serve, &environment);
                 block_on(serve::run(
                     demo::with_admin(config)?,
                     serve::Content::Demo,
                     serve::Start::Anew,
+                    &load,
                 ))
             }
         }
@@ -53,6 +57,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Token(TokenCommand::Create(args)) => block_on(token::create(args, &environment)),
         Command::Api(ApiCommand::Import(args)) => block_on(api::import(args, &environment)),
         Command::Api(ApiCommand::Lint(args)) => block_on(api::lint(&args, &environment)),
+        Command::Api(ApiCommand::Diff(args)) => block_on(diff::run(&args, &environment)),
         Command::Backup(args) => block_on(archive::backup(&args, &environment)),
         Command::Restore(args) => block_on(archive::restore(&args, &environment)),
         Command::Openapi => {

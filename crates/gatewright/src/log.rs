@@ -6,6 +6,11 @@ use gatewright_telemetry::{log, panics};
 
 use crate::failure::Failure;
 
+/// Changes the level of the log.
+pub(crate) fn set_level(config: &LogConfig) -> Result<(), Failure> {
+    log::set_level(&config.level).map_err(|error| Failure::usage(with_causes(&error)))
+}
+
 /// Starts the log and says what the configuration had to warn about.
 pub(crate) fn start(config: &LogConfig, warnings: &[String]) -> Result<(), Failure> {
     let format = match config.format {

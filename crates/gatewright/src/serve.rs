@@ -17,6 +17,7 @@ pub(crate) mod handover;
 mod listeners;
 mod mail;
 mod ready;
+mod reload;
 mod replacement;
 mod signals;
 mod supervisor;
@@ -24,7 +25,7 @@ mod surface;
 
 use std::time::Duration;
 
-use gatewright_config::{Config, DataDirLock, Exit, Role};
+use gatewright_config::{Config, ConfigErrors, DataDirLock, Exit, Role};
 use gatewright_control::Control;
 use gatewright_gateway::sync::ConfigSync;
 use gatewright_webkit::serve::{ServeBounds, serve};
@@ -41,6 +42,7 @@ use crate::serve::gateway_role::GatewayRole;
 use crate::serve::handover::{Inherited, Link, Purpose, Socket, claim};
 use crate::serve::listeners::{Bound, Listeners};
 use crate::serve::ready::Ready;
+use crate::serve::reload::Reloading;
 use crate::serve::signals::{Asked, Signals};
 use crate::status::{Status, StoreWatch};
 
@@ -55,6 +57,9 @@ const LAST_STEPS: Duration = Duration::from_secs(8);
 
 const NO_ADMIN: &str = "there is no administrator yet; the server serves, and is ready once there is one";
 const NO_ADMIN_FIX: &str = "run `gatewright admin create --email you@example.com` with the same settings";
+
+/// Reads the configuration.
+pub(crate) type Load<'a> = dyn Fn() -> Result<Config, ConfigErrors> + 'a;
 
 /// What the server starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,18 +98,25 @@ enum Standing {
 }
 
 /// Serves until it is asked to end, or until another process has taken over.
+/// `load` reads the configuration once more.
 ///
 /// # Errors
 /// Whatever keeps it from starting, with the code to end with.
-pub(crate) async fn run(config: Config, content: Content, start: Start) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    config: Config,
+    content: Content,
+    start: Start,
+    load: &Load<'_>,
+) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
+    let mut reloading = Reloading::new(&config, load);
     let mut inherited = match start {
         Start::Anew => Inherited::default(),
         Start::TakeOver => claim(&config.store.data_dir).await?,
     };
     let lock = inherited.lock(&config.store.data_dir)?;
     let (mut server, sync) = Server::open(config, content, lock, inherited).await?;
-    let outcome = until_end(&mut server, sync, content, &mut signals).await;
+    let outcome = until_end(&mut server, sync, content, &mut signals, &mut reloading).await;
     server.drain(*outcome.as_ref().unwrap_or(&Ending::Stop)).await;
     outcome.map(|_| Exit::Success)
 }
@@ -114,6 +126,7 @@ async fn until_end(
     sync: Option<ConfigSync>,
     content: Content,
     signals: &mut Signals,
+    reloading: &mut Reloading<'_>,
 ) -> Result<Ending, Failure> {
     let mut life = Box::pin(server.live(sync));
     loop {
@@ -126,6 +139,7 @@ async fn until_end(
                 tracing::info!("asked to end: draining");
                 return Ok(Ending::Stop);
             }
+            Asked::Reload => reloading.reload(),
             Asked::Replace => replacement::begin(content),
         }
     }

@@ -1,10 +1,11 @@
 //! The log of the process: one event is one line on stderr.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Stderr, stderr};
+use std::sync::OnceLock;
 
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{EnvFilter, Registry, filter};
+use tracing_subscriber::{EnvFilter, Registry, filter, reload};
 
 use crate::layer::LineLayer;
 
@@ -39,7 +40,18 @@ pub enum LogError {
     /// Another log is in place.
     #[error("the log was set up twice")]
     Twice(#[from] TryInitError),
+    /// There is no log whose level could change.
+    #[error("the log was not set up")]
+    Missing,
+    /// The log is gone.
+    #[error("the log takes no other level")]
+    Gone(#[from] reload::Error),
 }
+
+type Lines = Layered<LineLayer<fn() -> Stderr>, Registry>;
+
+/// The level of the log of this process, which has one log at most.
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Lines>> = OnceLock::new();
 
 /// What libraries say below this is noise to an operator. Directives of the operator come later and win.
 const QUIET: &str = "hyper=warn,hyper_util=warn,h2=warn,rustls=warn,sqlx=warn,redis=warn,tower=warn";
@@ -53,10 +65,22 @@ const QUIET: &str = "hyper=warn,hyper_util=warn,h2=warn,rustls=warn,sqlx=warn,re
 pub fn start(format: Format, level: &str) -> Result<(), LogError> {
     let lines = LineLayer {
         format,
-        writer: stderr,
+        writer: stderr as fn() -> Stderr,
     };
-    let subscriber = Registry::default().with(lines).with(filter(level)?);
-    Ok(subscriber.try_init()?)
+    let (level, handle) = reload::Layer::new(filter(level)?);
+    Registry::default().with(lines).with(level).try_init()?;
+    // The log was set up just now, for the first time.
+    drop(LEVEL.set(handle));
+    Ok(())
+}
+
+/// Changes the level of the log that [`start`] has set up.
+///
+/// # Errors
+/// [`LogError`] when the directives are wrong or there is no log.
+pub fn set_level(level: &str) -> Result<(), LogError> {
+    let handle = LEVEL.get().ok_or(LogError::Missing)?;
+    Ok(handle.reload(filter(level)?)?)
 }
 
 fn filter(level: &str) -> Result<EnvFilter, filter::ParseError> {

@@ -1,4 +1,5 @@
-//! `api import` and `api lint`: OpenAPI documents from the command line.
+//! `api import` and `api lint`: OpenAPI documents from the command line; `api
+//! diff` has a file of its own.
 
 use std::io::Read;
 use std::path::Path;
@@ -52,7 +53,7 @@ pub(crate) async fn import(args: ImportArgs, environment: &Environment) -> Resul
     let session = Session::open(&config).await?;
     let caller = session.control.command_line_caller(None).await?;
     let request = ImportRequest {
-        source: ImportSource::Text(text),
+        source: ImportSource::Text(text.into()),
         name: args.name,
         slug: args.slug,
         context_path: args.context_path,
@@ -112,7 +113,8 @@ fn refuse(format: OutputFormat, findings: &[Finding]) -> Result<(), Failure> {
     output::line("nothing was imported")
 }
 
-fn line(finding: &Finding) -> String {
+/// A finding on one line.
+pub(super) fn line(finding: &Finding) -> String {
     let place = finding
         .line
         .map(|line| format!(" (line {line})"))
@@ -142,7 +144,7 @@ fn summary(findings: &[Finding]) -> String {
 }
 
 /// Reads a document, one byte more than the bound at most.
-fn read(path: &Path, bound: usize) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(path: &Path, bound: usize) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| {
         Failure::usage(format!(
             "the document {path:?} cannot be read: {error}; fix: name a file that is there, or - for standard input"

@@ -4,6 +4,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
+/// What a process is asked by a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To end: SIGTERM, SIGINT.
+    End,
+    /// To read its configuration again: SIGHUP.
+    Reload,
+}
+
 /// Listens for signals from the moment it is made.
 #[derive(Debug)]
 pub(crate) struct Signals {
@@ -39,17 +48,13 @@ impl Signals {
         })
     }
 
-    /// What the process is asked for next.
+    /// The next thing that is asked.
     pub(crate) async fn next(&mut self) -> Asked {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Asked::End,
-                _ = self.interrupt.recv() => return Asked::End,
-                _ = self.replace.recv() => return Asked::Replace,
-                _ = self.hangup.recv() => {
-                    tracing::info!("nothing to reload: no certificate is configured, and settings are read at the start");
-                }
-            }
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.replace.recv() => Asked::Replace,
+            _ = self.hangup.recv() => Asked::Reload,
         }
     }
 }
