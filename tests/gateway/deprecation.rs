@@ -1,10 +1,16 @@
 //! Lifecycle fields and what a deprecated version still allows.
 
 use gatewright_testkit::http::text;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::documents;
 use crate::world::{days_from_now, settles, settles_at, shared};
+
+/// A time of an object as header fields write it.
+fn http_date(object: &Value, member: &str) -> String {
+    let time: jiff::Timestamp = text(object, member).parse().unwrap();
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
 
 #[tokio::test]
 async fn a_deprecated_version_serves_old_subscriptions_and_takes_no_new_ones() {
@@ -73,13 +79,15 @@ async fn a_retired_version_comes_back_when_it_is_unretired() {
         .post("/apis/phoenix/versions/v1/deprecate", &sunset)
         .await
         .expect(200);
-    world
+    let retired = world
         .admin
         .verb("/apis/phoenix/versions/v1/retire")
         .await
         .expect(200);
     let gone = settles_at(&gateway, "/phoenix/v1/pets", 410).await;
     gone.expect_problem(410, "version_retired");
+    // It ended before its time: what was planned holds no more.
+    assert_eq!(gone.must_have("sunset"), http_date(&retired, "retired_at"));
     let body = json!({"sunset_at": days_from_now(300)});
     let back = world
         .admin

@@ -4,7 +4,8 @@ use gatewright_testkit::http::{Client, text};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::world::shared;
+use crate::documents;
+use crate::world::{World, shared};
 
 #[tokio::test]
 async fn a_request_without_a_valid_token_learns_nothing() {
@@ -24,6 +25,35 @@ async fn a_request_without_a_valid_token_learns_nothing() {
                     .starts_with("application/problem+json")
             );
             assert!(!refused.must_have("www-authenticate").is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_two_want_at_the_same_time_goes_to_one_and_names_it_to_the_other() {
+    for world in [Some(World::embedded()), World::cluster()].into_iter().flatten() {
+        for round in 0..6 {
+            let slug = format!("wanted-{round}");
+            let body = json!({"name": "Wanted", "slug": slug});
+            let document =
+                json!({"document": documents::pets(), "slug": slug, "context_path": format!("/{slug}")});
+            for (path, body) in [
+                ("/teams", &body),
+                ("/applications", &body),
+                ("/apis/import", &document),
+            ] {
+                let asked = (0..6).map(|_| world.admin.post(path, body));
+                let answers = futures_util::future::join_all(asked).await;
+                let (made, refused): (Vec<_>, Vec<_>) =
+                    answers.iter().partition(|answer| answer.status == 201);
+                assert_eq!(made.len(), 1, "{path}");
+                let made = made[0].json();
+                let id = made.get("id").unwrap_or_else(|| &made["api"]["id"]);
+                for refusal in refused {
+                    let problem = refusal.expect_problem(409, "slug_taken");
+                    assert_eq!(&problem["existing"], id, "{path}: {problem}");
+                }
+            }
         }
     }
 }

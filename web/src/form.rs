@@ -4,8 +4,9 @@
 mod label;
 
 use std::fmt::Display;
+use std::time::Duration;
 
-use gatewright_control::Error;
+use gatewright_control::{Error, IfMatch};
 use gatewright_model::invalid::Invalid;
 use gatewright_model::state::IllegalTransition;
 use gatewright_webkit::problem::Problem;
@@ -13,6 +14,13 @@ use http::StatusCode;
 
 use crate::fields::Fields;
 use crate::form::label::{Label, Labels};
+
+/// The field with the version of a thing that a form was filled in from.
+pub(crate) const ROW_VERSION: &str = "row_version";
+
+/// What a form says that comes too late.
+const OVERTAKEN: &str = "somebody else changed this in the meantime. Open this page once more in another tab \
+                         to see what they saved; save here again to replace it with what you typed";
 
 /// One fault, as the summary above the form lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +60,10 @@ pub(crate) struct FormState {
     withheld: Vec<String>,
     faults: Vec<Fault>,
     labels: Labels,
-    too_often: bool,
+    /// How long to wait before it is sent again, when it was sent too often.
+    wait: Option<Duration>,
+    /// Somebody else changed what it shows since it was filled in.
+    stale: bool,
 }
 
 impl FormState {
@@ -175,10 +186,34 @@ impl FormState {
     pub(crate) fn status(&self) -> StatusCode {
         if self.is_ok() {
             StatusCode::OK
-        } else if self.too_often {
+        } else if self.wait.is_some() {
             StatusCode::TOO_MANY_REQUESTS
+        } else if self.stale {
+            StatusCode::CONFLICT
         } else {
             StatusCode::UNPROCESSABLE_ENTITY
+        }
+    }
+
+    /// How long to wait before it is sent again, when it was sent too often.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.wait
+    }
+
+    /// The condition under which it is saved: nobody changed the thing since the
+    /// form was filled in.
+    pub(crate) fn if_match(&self) -> IfMatch {
+        IfMatch(self.value(ROW_VERSION).parse().ok())
+    }
+
+    /// After a refusal because somebody else changed the thing meanwhile: what
+    /// was typed stays, and sent once more it replaces what they saved.
+    #[must_use]
+    pub(crate) fn overtaken_by(self, row_version: i64) -> Self {
+        if self.stale {
+            self.set(ROW_VERSION, row_version.to_string())
+        } else {
+            self
         }
     }
 
@@ -252,14 +287,16 @@ impl FormState {
                 }
             }
             Error::Duplicate { field, .. } => self.add(field, Said::Taken),
-            Error::Guard { code, .. } => {
-                self.too_often |= matches!(code, "too_many_attempts" | "too_busy");
+            Error::TooOften { wait, .. } => {
+                self.wait = Some(wait);
                 self.fail_whole(error.to_string());
             }
             Error::Illegal(refused) => self.fail_whole(moved_on(&refused)),
-            Error::Stale => self.fail_whole(
-                "Somebody changed this in the meantime. Open the page again to see how it stands, then decide",
-            ),
+            Error::Stale => {
+                self.stale = true;
+                self.fail_whole(OVERTAKEN);
+            }
+            Error::Guard { .. } | Error::Raced(_) => self.fail_whole(error.to_string()),
             Error::Findings(findings) => {
                 for finding in findings.iter().take(20) {
                     self.fail_whole(format!("{} ({})", finding.message, finding.pointer));
@@ -393,8 +430,23 @@ mod tests {
             .refused(Error::guard("wrong_password", "it is wrong"))
             .unwrap();
         assert_eq!(form.status(), 422);
-        let form = form.refused(Error::guard("too_many_attempts", "wait")).unwrap();
-        assert_eq!(form.status(), 429);
+        let wait = Duration::from_secs(7);
+        let tired = Error::TooOften {
+            code: "too_many_attempts",
+            message: "wait".to_owned(),
+            wait,
+        };
+        let form = form.refused(tired).unwrap();
+        assert_eq!((form.status().as_u16(), form.wait()), (429, Some(wait)));
+    }
+
+    #[test]
+    fn a_form_that_comes_too_late_can_be_sent_once_more() {
+        let form = FormState::new([("name", "Shop"), ("row_version", "3")]).overtaken_by(5);
+        assert_eq!(form.if_match(), IfMatch(Some(3)));
+        let form = form.refused(Error::Stale).unwrap().overtaken_by(5);
+        assert_eq!((form.status().as_u16(), form.value("name")), (409, "Shop"));
+        assert_eq!(form.if_match(), IfMatch(Some(5)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use gatewright_webkit::entity_tag;
 use gatewright_webkit::problem::Problem;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::form::FormState;
@@ -57,8 +57,20 @@ impl Page {
             // themselves: that is known once they have been rendered.
             page = Self::html(template)?;
         }
-        let statuses = forms.iter().map(|form| form.status());
-        Ok(page.status(statuses.max().unwrap_or_default()))
+        let worst = forms.iter().max_by_key(|form| form.status());
+        Ok(match worst {
+            Some(form) => page.refused_as(form),
+            None => page,
+        })
+    }
+
+    /// With the status of a form, and how long to wait where it was sent too often.
+    pub(crate) fn refused_as(self, form: &FormState) -> Self {
+        let page = self.status(form.status());
+        match form.wait() {
+            Some(wait) => page.header(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1))),
+            None => page,
+        }
     }
 
     /// The text twin of a page.

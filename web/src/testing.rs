@@ -89,6 +89,14 @@ impl Reply {
         }
         self
     }
+
+    /// Fails unless somebody else was faster and the page says so, with all of these.
+    pub(crate) fn comes_late(&self, texts: &[&str]) {
+        assert_eq!(self.status, 409, "{}", self.text);
+        for text in texts.iter().chain(&["Somebody else changed this"]) {
+            assert!(self.text.contains(text), "{text:?} is missing in {}", self.text);
+        }
+    }
 }
 
 /// A portal with its first administrator.
@@ -313,7 +321,7 @@ impl TestPortal {
     /// An API of this name with the draft `v1`; its document has one operation.
     pub(crate) async fn draft(&self, slug: &str) -> ApiView {
         let request = ImportRequest {
-            source: ImportSource::Text(DOCUMENT.to_owned()),
+            source: ImportSource::Text(DOCUMENT.to_owned().into()),
             name: None,
             slug: Some(Slug::parse(slug).unwrap()),
             context_path: Some(ContextPath::parse(&format!("/{slug}")).unwrap()),

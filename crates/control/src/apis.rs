@@ -148,6 +148,10 @@ impl Apis<'_> {
     /// # Errors
     /// [`Error::Duplicate`] when slug or context path is taken.
     pub async fn create(&self, caller: &Caller, new: NewApi) -> Result<ApiView> {
+        self.0.settled(|| self.create_once(caller, new.clone())).await
+    }
+
+    async fn create_once(&self, caller: &Caller, new: NewApi) -> Result<ApiView> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let api = insert(self.0, &mut tx, caller, new).await?;
@@ -161,6 +165,17 @@ impl Apis<'_> {
     /// # Errors
     /// [`Error::Stale`], [`Error::Duplicate`], [`Error::Forbidden`].
     pub async fn update(
+        &self,
+        caller: &Caller,
+        api: &Ref<ApiId>,
+        patch: ApiPatch,
+        if_match: IfMatch,
+    ) -> Result<ApiView> {
+        let once = || self.update_once(caller, api, patch.clone(), if_match);
+        self.0.settled(once).await
+    }
+
+    async fn update_once(
         &self,
         caller: &Caller,
         api: &Ref<ApiId>,

@@ -97,6 +97,10 @@ impl Applications<'_> {
     /// # Errors
     /// [`Error::Duplicate`] `slug_taken`.
     pub async fn create(&self, caller: &Caller, new: NewApplication) -> Result<Application> {
+        self.0.settled(|| self.create_once(caller, new.clone())).await
+    }
+
+    async fn create_once(&self, caller: &Caller, new: NewApplication) -> Result<Application> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let application = insert(self.0, &mut tx, caller, new).await?;

@@ -75,6 +75,9 @@ pub struct Ways {
     pub keyless: Option<Plan>,
     /// The reader's subscriptions that open the version, newest first.
     pub subscriptions: Vec<Way>,
+    /// Whether they belong to teams that the reader is not in, and acts for by a
+    /// right in the whole tenant.
+    pub of_others: bool,
     /// Those that would if somebody approved, resumed or unpaused them.
     pub stopped: Vec<Way>,
 }
@@ -154,6 +157,10 @@ impl Console<'_> {
             operation,
             keyless,
             subscriptions,
+            of_others: reader
+                .caller
+                .as_ref()
+                .is_some_and(|caller| own_teams(caller).is_empty()),
             stopped,
         })
     }
@@ -162,7 +169,7 @@ impl Console<'_> {
     /// make keys for the application may: the token is one, for ten minutes.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::Guard`] `too_many_attempts`.
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::TooOften`].
     pub async fn mint(&self, caller: &Caller, subscription: SubscriptionId) -> Result<ConsoleToken> {
         let user = person(caller)?;
         self.0.admit_try(Who::User(user)).await?;
@@ -297,7 +304,7 @@ async fn own(
     let Some(caller) = &reader.caller else {
         return Ok((Vec::new(), Vec::new()));
     };
-    let teams = own_teams(caller);
+    let teams = teams_to_call_for(caller);
     let live = tx.subscriptions().held_by(teams.as_deref(), api.id).await?;
     let wanted = Wanted {
         applications: live.iter().map(|found| found.application_id).collect(),
@@ -317,11 +324,16 @@ async fn own(
     Ok(ways.partition(|way| works(&way.subscription)))
 }
 
+/// The caller's own teams, as far as the caller makes keys for them.
+fn own_teams(caller: &Caller) -> Vec<TeamId> {
+    let may = |team: &TeamId| caller.rights.in_team(Permission::CredentialsWrite, *team);
+    caller.rights.teams().into_iter().filter(may).collect()
+}
+
 /// The teams for which the caller makes keys: their own before all others of
 /// the tenant. `None` for the whole tenant.
-fn own_teams(caller: &Caller) -> Option<Vec<TeamId>> {
-    let may = |team: &TeamId| caller.rights.in_team(Permission::CredentialsWrite, *team);
-    let own: Vec<TeamId> = caller.rights.teams().into_iter().filter(may).collect();
+fn teams_to_call_for(caller: &Caller) -> Option<Vec<TeamId>> {
+    let own = own_teams(caller);
     if own.is_empty() {
         caller.rights.teams_with(Permission::CredentialsWrite)
     } else {

@@ -1,6 +1,7 @@
 //! What every use case shares: the store, the announcer of changes, time,
 //! randomness, keys, and the public addresses.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use url::Url;
 use crate::caller::Caller;
 use crate::catalog::Shelves;
 use crate::docs::KeptDocs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fetch::Fetcher;
 
 /// Where the installation is reached from outside, as its operator says.
@@ -171,6 +172,25 @@ impl Control {
 
     pub(crate) async fn read_system(&self) -> Result<Tx> {
         Ok(self.parts.store.read(Scope::System).await?)
+    }
+
+    /// Runs a use case that takes a place, and once more when somebody else took
+    /// it at the same time: Postgres has undone the first try by then, and the
+    /// look of the second finds whose place it is.
+    ///
+    /// # Errors
+    /// As the use case.
+    pub(crate) async fn settled<T, F>(&self, work: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        match Box::pin(work()).await {
+            Err(Error::Raced(rule)) => {
+                tracing::debug!(store.rule = %rule, "a place was taken at the same time; trying again");
+                Box::pin(work()).await
+            }
+            done => done,
+        }
     }
 
     /// Commits, and tells the gateways when something changed for them.

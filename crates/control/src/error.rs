@@ -1,6 +1,8 @@
 //! Why a use case did not happen. One enum for all of them: the surfaces map
 //! it once, to problem+json and to pages.
 
+use std::time::Duration;
+
 use gatewright_model::id::EntityId;
 use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_model::permission::Permission;
@@ -70,6 +72,22 @@ pub enum Error {
         message: String,
         /// The state that forbids it, where it is a state.
         standing: Option<Standing>,
+    },
+    /// Somebody else took the same place at the same time. [`Control::settled`]
+    /// tries again, so that the ordinary look finds who has it.
+    ///
+    /// [`Control::settled`]: crate::Control
+    #[error("somebody else just took the same place ({0})")]
+    Raced(Rule),
+    /// It was tried too often, or by too many at once.
+    #[error("{message}")]
+    TooOften {
+        /// Stable code: `too_many_attempts`.
+        code: &'static str,
+        /// What was too often, and when to try again.
+        message: String,
+        /// How long to wait.
+        wait: Duration,
     },
     /// The document cannot be imported.
     #[error("the document has {} finding(s)", .0.len())]
@@ -147,7 +165,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Unavailable { .. } => Self::Unavailable,
             StoreError::Stale => Self::Stale,
-            StoreError::Conflict(rule) => of_rule(rule),
+            StoreError::Conflict(rule) => Self::Raced(rule),
             other => Self::Internal(with_causes(&other)),
         }
     }
@@ -168,16 +186,6 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text.replace('\n', " ")
-}
-
-/// A clash that the use case did not see coming: two callers at the same time.
-/// The store's rule is the last guard; its holder is not known here.
-fn of_rule(rule: Rule) -> Error {
-    Error::Guard {
-        code: "conflict",
-        message: format!("somebody else just took the same place ({rule})"),
-        standing: None,
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use gatewright_model::reference::Ref;
 use gatewright_model::text::{ContextPath, Name, Slug, VersionLabel};
 use gatewright_openapi::bounds::Bounds;
 use gatewright_openapi::bundle::bundle;
+use gatewright_openapi::diff::{Diff, compare};
 use gatewright_openapi::docs::split::{Part, split};
 use gatewright_openapi::document::Draft;
 use gatewright_openapi::finding::{Finding, Findings};
@@ -38,7 +39,7 @@ const MAX_NAME: usize = 120;
 #[derive(Debug, Clone)]
 pub enum ImportSource {
     /// The document itself, JSON or YAML.
-    Text(String),
+    Text(Bytes),
     /// An address that the importer reads.
     Url(Url),
 }
@@ -79,6 +80,11 @@ pub(crate) struct ReadDocument {
     /// What pages load of it.
     pub(crate) parts: Vec<Part>,
     pub(crate) findings: Vec<Finding>,
+    /// All of it stands in these bytes: it refers to nothing outside.
+    pub(crate) is_whole: bool,
+    /// What it changes for those who call the API, against the document before.
+    /// `None` where there was none, or it cannot be read by itself.
+    pub(crate) diff: Option<Diff>,
 }
 
 impl Control {
@@ -88,8 +94,14 @@ impl Control {
     /// [`Error::Findings`] and nothing is written when the document cannot be
     /// used; [`Error::Duplicate`] when its place is taken.
     pub async fn import_api(&self, caller: &Caller, request: ImportRequest) -> Result<Imported> {
+        self.settled(|| self.import_once(caller, request.clone())).await
+    }
+
+    async fn import_once(&self, caller: &Caller, request: ImportRequest) -> Result<Imported> {
         caller.require_anywhere(Permission::ApisWrite)?;
-        let document = self.read_document(request.source, KnownSlugs::new()).await?;
+        let document = self
+            .read_document(request.source, KnownSlugs::new(), None)
+            .await?;
         let place = Place::of(request.name, request.slug, request.context_path, &document.title)?;
         let given = request.upstream_url.is_some();
         let upstream = upstream_of(request.upstream_url, &document.servers);
@@ -135,14 +147,16 @@ impl Control {
     }
 
     /// Reads a document, without a look at the store. `known` are the keys and
-    /// slugs of the revision before, so that addresses of operations stay.
+    /// slugs of the revision before, so that addresses of operations stay, and
+    /// `before` is its document.
     pub(crate) async fn read_document(
         &self,
         source: ImportSource,
         known: KnownSlugs,
+        before: Option<Vec<u8>>,
     ) -> Result<ReadDocument> {
         let (raw, base) = match source {
-            ImportSource::Text(text) => (Bytes::from(text), None),
+            ImportSource::Text(text) => (text, None),
             ImportSource::Url(url) => {
                 let fetched = self.parts.fetcher.get(&url).await;
                 let raw = fetched.map_err(|error| {
@@ -164,18 +178,25 @@ impl Control {
                 .map_err(Findings::into_list)
         });
         let (hash, draft) = hash_and_draft.await?;
+        let is_whole = !draft.refers_outside();
         let fetch = Guarded::new(self.parts.fetcher.clone());
         let draft = bundle(draft, &fetch, &Bounds::default())
             .await
             .map_err(|findings| Error::Findings(findings.into_list()))?;
-        let (imported, parts) = blocking(move || {
+        let (imported, parts, diff) = blocking(move || {
             let bounds = Bounds::default();
             let imported = finish(draft, &known, &bounds)?;
             let parts = split(&imported.document, &imported.index, &bounds);
-            Ok((imported, parts))
+            let before = before.and_then(|raw| read_alone(raw, &bounds));
+            let diff = before.map(|before| compare(&before, &imported));
+            Ok((imported, parts, diff))
         })
         .await?;
-        Ok(read_document(hash, imported, parts))
+        Ok(ReadDocument {
+            is_whole,
+            diff,
+            ..read_document(hash, imported, parts)
+        })
     }
 }
 
@@ -256,7 +277,19 @@ fn read_document(
         operations: index.operations.into_iter().map(operation).collect(),
         parts,
         findings: imported.findings,
+        is_whole: false,
+        diff: None,
     }
+}
+
+/// A document that was imported before, read once more. What it refers to in
+/// other documents is not fetched again: nobody knows what they said then.
+fn read_alone(raw: Vec<u8>, bounds: &Bounds) -> Option<gatewright_openapi::import::Imported> {
+    let draft = Draft::read(raw, None, bounds).ok()?;
+    if draft.refers_outside() {
+        return None;
+    }
+    finish(draft, &KnownSlugs::new(), bounds).ok()
 }
 
 fn operation(indexed: gatewright_openapi::index::Operation) -> Operation {

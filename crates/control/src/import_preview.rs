@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 
-use gatewright_model::api::{ApiVersion, Operation, VersionState};
+use gatewright_model::api::{ApiVersion, Operation, Revision, VersionState};
 use gatewright_model::state::Word;
+use gatewright_openapi::diff::Diff;
 use gatewright_openapi::finding::Finding;
 
 use crate::error::{Error, Result};
+use crate::import::ReadDocument;
 use crate::views::VersionView;
 
 /// What an import over a version did, or would do.
@@ -19,7 +21,10 @@ pub struct Reimported {
     pub findings: Vec<Finding>,
     /// The operations that differ.
     pub changes: OperationChanges,
-    /// False for a dry run.
+    /// What that means for callers, against the document that was live when this
+    /// began. `None` where there was none, or it cannot be read by itself.
+    pub diff: Option<Diff>,
+    /// False for a dry run, and when the document is the live one already.
     pub written: bool,
 }
 
@@ -63,6 +68,14 @@ impl OperationChanges {
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
+}
+
+/// Whether a document is the live one, byte for byte and as it is read today. One
+/// that refers to others may mean something else although its bytes are the same.
+pub(crate) fn is_live(document: &ReadDocument, live: Option<&Revision>, operations: &[Operation]) -> bool {
+    document.is_whole
+        && live.is_some_and(|live| live.document_hash == document.hash)
+        && document.operations == operations
 }
 
 /// A version under review is frozen, and one that has ended stays as it was.

@@ -2,6 +2,7 @@
 //! the async threads, at most two at a time and with a bounded queue before them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use gatewright_model::invalid::Invalid;
@@ -85,6 +86,9 @@ fn is_run(keys: &[u8], row: &[u8]) -> bool {
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$Z2F0ZXdyaWdodC1ub25lIQ$bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4";
 
+/// After this long the whole queue has had its turn.
+const PASSWORD_WAIT: Duration = Duration::from_secs(3);
+
 /// A place among those whose passwords are hashed.
 pub(crate) type Turn = OwnedSemaphorePermit;
 
@@ -93,12 +97,13 @@ impl Control {
     /// bounded: a flood of sign-ins is turned away instead of piling up.
     ///
     /// # Errors
-    /// [`Error::Guard`] `too_busy`.
+    /// [`Error::TooOften`] `too_busy`.
     pub(crate) fn password_turn(&self) -> Result<Turn> {
         let turn = Arc::clone(&self.password_queue).try_acquire_owned();
-        turn.map_err(|_| {
-            let rule = "too many people sign in at this moment: try again in a few seconds";
-            Error::guard("too_busy", rule)
+        turn.map_err(|_| Error::TooOften {
+            code: "too_busy",
+            message: "too many people sign in at this moment: try again in a few seconds".to_owned(),
+            wait: PASSWORD_WAIT,
         })
     }
 

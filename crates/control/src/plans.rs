@@ -132,6 +132,12 @@ impl Plans<'_> {
     /// # Errors
     /// [`Error::Duplicate`] `slug_taken`, [`Error::Invalid`].
     pub async fn create(&self, caller: &Caller, api: &Ref<ApiId>, new: NewPlan) -> Result<Plan> {
+        self.0
+            .settled(|| self.create_once(caller, api, new.clone()))
+            .await
+    }
+
+    async fn create_once(&self, caller: &Caller, api: &Ref<ApiId>, new: NewPlan) -> Result<Plan> {
         let limits = NewLimit::fit(new.limits, new.security).map_err(|errors| nested("/limits", errors))?;
         NewLimit::check_list(&limits).map_err(|errors| nested("/limits", errors))?;
         let now = self.0.now();

@@ -159,24 +159,7 @@ async fn version_part(
     } else {
         tx.upstreams().find(version.id).await?
     };
-    let deprecation = match &version.deprecation {
-        Some(deprecation) => {
-            let successor = match deprecation.successor {
-                Some(id) => tx.versions().find(id).await?,
-                None => None,
-            };
-            Some(DeprecationPart {
-                deprecated_at: deprecation.deprecated_at,
-                sunset_at: deprecation.sunset_at,
-                info_url: Some(format!("{}/apis/{}", control.urls().portal, api.slug)),
-                successor: successor.map(|next| SuccessorPart {
-                    url: gateway_url(control, caller, api, &next.label),
-                    label: next.label,
-                }),
-            })
-        }
-        None => None,
-    };
+    let deprecation = deprecation_part(control, tx, caller, api, version).await?;
     Ok(VersionPart {
         id: version.id,
         api_id: version.api_id,
@@ -207,6 +190,33 @@ async fn version_part(
             .collect(),
         upstream,
     })
+}
+
+async fn deprecation_part(
+    control: &Control,
+    tx: &mut Tx,
+    caller: &Caller,
+    api: &Api,
+    version: &ApiVersion,
+) -> Result<Option<DeprecationPart>> {
+    let Some(deprecation) = &version.deprecation else {
+        return Ok(None);
+    };
+    let successor = match deprecation.successor {
+        Some(id) => tx.versions().find(id).await?,
+        None => None,
+    };
+    let planned = deprecation.sunset_at;
+    Ok(Some(DeprecationPart {
+        deprecated_at: deprecation.deprecated_at,
+        // A version that was retired before its time ended then (RFC 8594, section 3).
+        sunset_at: version.retired_at.map_or(planned, |ended| ended.min(planned)),
+        info_url: Some(format!("{}/apis/{}", control.urls().portal, api.slug)),
+        successor: successor.map(|next| SuccessorPart {
+            url: gateway_url(control, caller, api, &next.label),
+            label: next.label,
+        }),
+    }))
 }
 
 fn body(part: &impl Serialize) -> Result<Vec<u8>> {

@@ -102,6 +102,16 @@ impl Subscriptions<'_> {
         application: &Ref<ApplicationId>,
         new: NewSubscription,
     ) -> Result<Subscription> {
+        let once = || self.request_once(caller, application, new.clone());
+        self.0.settled(once).await
+    }
+
+    async fn request_once(
+        &self,
+        caller: &Caller,
+        application: &Ref<ApplicationId>,
+        new: NewSubscription,
+    ) -> Result<Subscription> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let application =

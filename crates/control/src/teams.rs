@@ -4,7 +4,8 @@ use gatewright_model::id::TeamId;
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
-use gatewright_model::tenancy::{DEFAULT_TEAM, StandingState, Team, TeamKind};
+use gatewright_model::state::IllegalTransition;
+use gatewright_model::tenancy::{DEFAULT_TEAM, StandingState, StandingVerb, Team, TeamKind};
 use gatewright_model::text::{Email, Name, Slug};
 use serde_json::json;
 
@@ -82,6 +83,10 @@ impl Teams<'_> {
     /// # Errors
     /// [`Error::Duplicate`] `slug_taken`, [`Error::Forbidden`].
     pub async fn create(&self, caller: &Caller, new: NewTeam) -> Result<Team> {
+        self.0.settled(|| self.create_once(caller, new.clone())).await
+    }
+
+    async fn create_once(&self, caller: &Caller, new: NewTeam) -> Result<Team> {
         caller.require(Permission::TeamsWrite)?;
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
@@ -147,12 +152,13 @@ impl Teams<'_> {
     /// Suspends a team or lets it act again.
     ///
     /// # Errors
-    /// [`Error::Guard`] for the default team, which owns what names no team.
+    /// [`Error::Guard`] for the default team, which owns what names no team;
+    /// [`Error::Illegal`] when it stands so already.
     pub async fn set_standing(
         &self,
         caller: &Caller,
         team: &Ref<TeamId>,
-        state: StandingState,
+        verb: StandingVerb,
         if_match: IfMatch,
     ) -> Result<Team> {
         caller.require(Permission::TeamsWrite)?;
@@ -160,17 +166,20 @@ impl Teams<'_> {
         let mut tx = self.0.begin(caller).await?;
         let mut team = find_team(&mut tx, team).await?;
         if_match.check(team.row_version)?;
-        if team.slug.as_str() == DEFAULT_TEAM && state == StandingState::Suspended {
+        if team.slug.as_str() == DEFAULT_TEAM && verb == StandingVerb::Suspend {
             return Err(Error::guard(
                 "default_team",
                 "the default team owns what names no team and cannot be suspended",
             ));
         }
-        team.state = state;
+        team.state = team.state.after(verb).map_err(|refused| IllegalTransition {
+            entity: "team",
+            ..refused
+        })?;
         let team = tx.teams().update(&team).await?;
-        let action = match state {
-            StandingState::Active => "team.activate",
-            StandingState::Suspended => "team.suspend",
+        let action = match verb {
+            StandingVerb::Activate => "team.activate",
+            StandingVerb::Suspend => "team.suspend",
         };
         tx.audit(entry(caller, now, action, "team", team.id, json!({})));
         self.0.commit(tx, now).await?;

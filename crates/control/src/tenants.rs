@@ -8,7 +8,10 @@ use gatewright_model::invalid::{FieldErrors, Invalid};
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::Permission;
 use gatewright_model::reference::Ref;
-use gatewright_model::tenancy::{DEFAULT_TEAM, StandingState, Team, TeamKind, Tenant, TenantSettings};
+use gatewright_model::state::IllegalTransition;
+use gatewright_model::tenancy::{
+    DEFAULT_TEAM, StandingState, StandingVerb, Team, TeamKind, Tenant, TenantSettings,
+};
 use gatewright_model::text::{Name, Slug};
 use gatewright_store::{Scope, Tx};
 use serde_json::json;
@@ -88,6 +91,10 @@ impl Tenants<'_> {
     /// # Errors
     /// [`Error::Duplicate`] `slug_taken`, [`Error::Forbidden`].
     pub async fn create(&self, caller: &Caller, new: NewTenant) -> Result<Tenant> {
+        self.0.settled(|| self.create_once(caller, new.clone())).await
+    }
+
+    async fn create_once(&self, caller: &Caller, new: NewTenant) -> Result<Tenant> {
         require_platform(caller)?;
         check(&new.settings, self.0.urls())?;
         let now = self.0.now();
@@ -151,12 +158,13 @@ impl Tenants<'_> {
     /// Suspends a tenant, which stops its traffic and its sign-ins, or lets it act again.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::Guard`] for the default tenant.
+    /// [`Error::Forbidden`], [`Error::Guard`] for the default tenant,
+    /// [`Error::Illegal`] when it stands so already.
     pub async fn set_standing(
         &self,
         caller: &Caller,
         tenant: &Ref<TenantId>,
-        state: StandingState,
+        verb: StandingVerb,
         if_match: IfMatch,
     ) -> Result<Tenant> {
         require_platform(caller)?;
@@ -164,20 +172,22 @@ impl Tenants<'_> {
         let mut tx = self.0.parts.store.begin(Scope::System).await?;
         let mut tenant = find(&mut tx, tenant).await?;
         if_match.check(tenant.row_version)?;
-        if tenant.slug.as_str() == gatewright_model::tenancy::DEFAULT_TENANT
-            && state == StandingState::Suspended
+        if tenant.slug.as_str() == gatewright_model::tenancy::DEFAULT_TENANT && verb == StandingVerb::Suspend
         {
             return Err(Error::guard(
                 "default_tenant",
                 "the default tenant holds the platform admins and cannot be suspended",
             ));
         }
-        tenant.state = state;
+        tenant.state = tenant.state.after(verb).map_err(|refused| IllegalTransition {
+            entity: "tenant",
+            ..refused
+        })?;
         let tenant = tx.tenants().update(&tenant).await?;
         let inside = administered(caller, &tenant)?;
-        let action = match state {
-            StandingState::Active => "tenant.activate",
-            StandingState::Suspended => "tenant.suspend",
+        let action = match verb {
+            StandingVerb::Activate => "tenant.activate",
+            StandingVerb::Suspend => "tenant.suspend",
         };
         tx.audit(entry(&inside, now, action, "tenant", tenant.id, json!({})));
         snapshot::refresh_tenant(&mut tx, &tenant)?;

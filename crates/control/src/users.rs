@@ -5,7 +5,7 @@ use gatewright_model::invalid::Invalid;
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::permission::{Permission, Role};
 use gatewright_model::reference::{PersonRef, Ref};
-use gatewright_model::tenancy::{Membership, User, UserState};
+use gatewright_model::tenancy::{Membership, User, UserState, UserVerb};
 use gatewright_model::text::{Email, Name};
 use gatewright_store::Tx;
 use serde_json::json;
@@ -39,8 +39,8 @@ pub struct NewUser {
 pub struct UserPatch {
     /// As people read it.
     pub name: Option<Name>,
-    /// May it sign in?
-    pub state: Option<UserState>,
+    /// Let it sign in, or not.
+    pub verb: Option<UserVerb>,
 }
 
 /// A role for somebody.
@@ -93,20 +93,36 @@ impl Users<'_> {
     /// [`Error::Duplicate`] `email_taken`, [`Error::Forbidden`].
     pub async fn create(&self, caller: &Caller, new: NewUser) -> Result<User> {
         caller.require(Permission::MembersWrite)?;
-        let hash = match new.password {
+        let NewUser {
+            email,
+            name,
+            password,
+        } = new;
+        let hash = match password {
             Some(password) => Some(self.0.hash_password(password).await?),
             None => None,
         };
+        let once = || self.create_once(caller, email.clone(), name.clone(), hash.clone());
+        self.0.settled(once).await
+    }
+
+    async fn create_once(
+        &self,
+        caller: &Caller,
+        email: Email,
+        name: Name,
+        hash: Option<String>,
+    ) -> Result<User> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
-        if let Some(existing) = tx.users().find_by_email(&new.email).await? {
+        if let Some(existing) = tx.users().find_by_email(&email).await? {
             return Err(Error::duplicate("email_taken", "email", existing.id));
         }
         let user = User {
             id: self.0.new_id(now),
             tenant_id: caller.tenant_id,
-            email: new.email,
-            name: new.name,
+            email,
+            name,
             state: if hash.is_some() {
                 UserState::Active
             } else {
@@ -134,7 +150,7 @@ impl Users<'_> {
     /// do. Suspending ends every token and session.
     ///
     /// # Errors
-    /// [`Error::Guard`] `last_owner`, [`Error::Stale`], [`Error::Forbidden`].
+    /// [`Error::Guard`] `last_owner`, [`Error::Illegal`], [`Error::Stale`], [`Error::Forbidden`].
     pub async fn update(
         &self,
         caller: &Caller,
@@ -145,7 +161,7 @@ impl Users<'_> {
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let mut user = tx.users().find(id).await?.ok_or(Error::missing("user"))?;
-        let own_name = caller.is(id) && patch.state.is_none();
+        let own_name = caller.is(id) && patch.verb.is_none();
         if !own_name {
             caller.require(Permission::MembersWrite)?;
         }
@@ -153,12 +169,14 @@ impl Users<'_> {
             may_rule(&mut tx, caller, &user).await?;
         }
         if_match.check(user.row_version)?;
-        if patch.state == Some(UserState::Suspended) && user.state != UserState::Suspended {
-            keep_an_owner(&mut tx, user.id).await?;
-            user.auth_epoch += 1;
+        if let Some(verb) = patch.verb {
+            user.state = user.state.after(verb)?;
+            if verb == UserVerb::Suspend {
+                keep_an_owner(&mut tx, user.id).await?;
+                user.auth_epoch += 1;
+            }
         }
         user.name = patch.name.unwrap_or(user.name);
-        user.state = patch.state.unwrap_or(user.state);
         let user = tx.users().update(&user).await?;
         tx.audit(entry(
             caller,
@@ -230,7 +248,9 @@ impl Users<'_> {
     /// # Errors
     /// [`Error::Forbidden`] names the permission that the giver lacks.
     pub async fn add_member(&self, caller: &Caller, new: NewMembership) -> Result<Membership> {
-        self.grant(caller, new, unknown_team).await
+        self.0
+            .settled(|| self.grant(caller, new.clone(), unknown_team))
+            .await
     }
 
     /// The same for a team that is not a field but the place of the call.
@@ -238,7 +258,8 @@ impl Users<'_> {
     /// # Errors
     /// As for [`Users::add_member`]; [`Error::NotFound`] when there is no such team.
     pub async fn add_team_member(&self, caller: &Caller, new: NewMembership) -> Result<Membership> {
-        self.grant(caller, new, || Error::missing("team")).await
+        let missing = || Error::missing("team");
+        self.0.settled(|| self.grant(caller, new.clone(), missing)).await
     }
 
     async fn grant(

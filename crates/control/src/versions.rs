@@ -12,6 +12,7 @@ use gatewright_openapi::finding::Finding;
 use gatewright_openapi::slug::KnownSlugs;
 use gatewright_store::Tx;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::apis::{free_label, owned, visible};
 use crate::audit_entry::entry;
@@ -22,7 +23,7 @@ use crate::docs::LATEST;
 use crate::error::{Error, Result};
 use crate::if_match::IfMatch;
 use crate::import::{ImportSource, ReadDocument};
-use crate::import_preview::{OperationChanges, Reimported, takes_documents};
+use crate::import_preview::{OperationChanges, Reimported, is_live, takes_documents};
 use crate::snapshot;
 use crate::views::{DocumentView, VersionSummary, VersionView};
 
@@ -103,6 +104,17 @@ impl Versions<'_> {
         api: &Ref<ApiId>,
         new: NewVersion,
     ) -> Result<(VersionView, Vec<Finding>)> {
+        self.0
+            .settled(|| self.create_once(caller, api, new.clone()))
+            .await
+    }
+
+    async fn create_once(
+        &self,
+        caller: &Caller,
+        api: &Ref<ApiId>,
+        new: NewVersion,
+    ) -> Result<(VersionView, Vec<Finding>)> {
         if new.document.is_some() && new.copy_from.is_some() {
             let rule = "must be absent when a document is given: a version starts from one of them";
             return Err(Error::field(
@@ -111,7 +123,7 @@ impl Versions<'_> {
             ));
         }
         let document = match new.document {
-            Some(source) => Some(self.0.read_document(source, KnownSlugs::new()).await?),
+            Some(source) => Some(self.0.read_document(source, KnownSlugs::new(), None).await?),
             None => None,
         };
         let findings = document
@@ -154,36 +166,60 @@ impl Versions<'_> {
         source: ImportSource,
         dry_run: bool,
     ) -> Result<Reimported> {
-        let known = {
-            let mut tx = self.0.read(caller).await?;
-            let api = visible(&mut tx, caller, api).await?;
-            caller.require_in(Permission::ApisWrite, api.team_id)?;
-            let version = find(&mut tx, &api, version).await?;
-            takes_documents(&version)?;
-            operations_of(&mut tx, &version).await?
-        };
-        let document = self.0.read_document(source, known_slugs(&known)).await?;
+        let (known, raw) = self.live_document(caller, api, version).await?;
+        let mut document = self.0.read_document(source, known_slugs(&known), raw).await?;
         let (findings, after) = (document.findings.clone(), document.operations.clone());
+        let diff = document.diff.take();
         let now = self.0.now();
         let mut tx = self.0.begin(caller).await?;
         let api = owned(&mut tx, caller, api, Permission::ApisWrite).await?;
         let version = find(&mut tx, &api, version).await?;
         takes_documents(&version)?;
         let before = operations_of(&mut tx, &version).await?;
-        let version = store_document(self.0, &mut tx, caller, version, document).await?;
-        snapshot::refresh_version(self.0, &mut tx, caller, &api, &version).await?;
-        let version = load_view(self.0, &mut tx, caller, &api, version).await?;
-        if dry_run {
-            tx.rollback().await?;
+        let live = live_revision(&mut tx, &version).await?;
+        // The same document again is no news: no revision, no entry in the audit trail.
+        let same = is_live(&document, live.as_ref(), &before);
+        let version = if same {
+            version
         } else {
+            let version = store_document(self.0, &mut tx, caller, version, document).await?;
+            snapshot::refresh_version(self.0, &mut tx, caller, &api, &version).await?;
+            version
+        };
+        let written = !dry_run && !same;
+        let version = load_view(self.0, &mut tx, caller, &api, version).await?;
+        if written {
             self.0.commit(tx, now).await?;
+        } else {
+            tx.rollback().await?;
         }
         Ok(Reimported {
             version,
             findings,
             changes: OperationChanges::between(before, after),
-            written: !dry_run,
+            diff,
+            written,
         })
+    }
+
+    /// What a document replaces: the operations and the text of the one that is
+    /// live, for somebody who may import another.
+    async fn live_document(
+        &self,
+        caller: &Caller,
+        api: &Ref<ApiId>,
+        version: &VersionRef,
+    ) -> Result<(Vec<Operation>, Option<Vec<u8>>)> {
+        let mut tx = self.0.read(caller).await?;
+        let api = visible(&mut tx, caller, api).await?;
+        caller.require_in(Permission::ApisWrite, api.team_id)?;
+        let version = find(&mut tx, &api, version).await?;
+        takes_documents(&version)?;
+        let raw = match live_revision(&mut tx, &version).await? {
+            Some(live) => tx.revisions().document(&live.document_hash).await?,
+            None => None,
+        };
+        Ok((operations_of(&mut tx, &version).await?, raw))
     }
 
     /// Changes a version outside of its life.
@@ -269,6 +305,23 @@ impl Versions<'_> {
         let api = visible(&mut tx, caller, api).await?;
         let version = shown(&mut tx, caller, &api, version).await?;
         operations_of(&mut tx, &version).await
+    }
+
+    /// A page of them. They have no ids of their own: a cursor says how many came before.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn operations_page(
+        &self,
+        caller: &Caller,
+        api: &Ref<ApiId>,
+        version: &VersionRef,
+        page: PageRequest,
+    ) -> Result<Page<Operation>> {
+        let all = self.operations(caller, api, version).await?;
+        let numbered = (1_u128..).zip(all).collect();
+        let page = Page::of_whole(numbered, page, |(place, _)| Uuid::from_u128(*place));
+        Ok(page.map(|(_, operation)| operation))
     }
 
     /// The revisions of a version, newest first.

@@ -105,10 +105,13 @@ impl From<gatewright_control::Error> for Failure {
                     .collect();
                 Self::usage(faults.join("; "))
             }
-            Cause::NotFound { .. } | Cause::Duplicate { .. } | Cause::Guard { .. } | Cause::Illegal(_) => {
-                Self::usage(text)
-            }
+            Cause::NotFound { .. }
+            | Cause::Duplicate { .. }
+            | Cause::Raced(_)
+            | Cause::Guard { .. }
+            | Cause::Illegal(_) => Self::usage(text),
             Cause::Findings(_)
+            | Cause::TooOften { .. }
             | Cause::Forbidden { .. }
             | Cause::Retired { .. }
             | Cause::SignInNeeded

@@ -42,6 +42,7 @@ pub(crate) struct About {
     summary: &'static str,
     conflicts: &'static [&'static str],
     invalid: &'static [&'static str],
+    too_often: &'static [&'static str],
     heavy: bool,
 }
 
@@ -52,6 +53,7 @@ pub(crate) const fn about(id: &'static str, summary: &'static str) -> About {
         summary,
         conflicts: &[],
         invalid: &[],
+        too_often: &[],
         heavy: false,
     }
 }
@@ -61,6 +63,14 @@ impl About {
     pub(crate) const fn conflicts(self, codes: &'static [&'static str]) -> Self {
         Self {
             conflicts: codes,
+            ..self
+        }
+    }
+
+    /// Takes a password: who guesses has to wait.
+    pub(crate) const fn guessable(self) -> Self {
+        Self {
+            too_often: &["too_many_attempts", "too_busy"],
             ..self
         }
     }
@@ -408,6 +418,9 @@ fn conventions(sketch: &mut Sketch<'_>, method: &Method, access: Access, about: 
     if *method != Method::GET {
         sketch.refuses(409, about.conflicts);
         sketch.refuses(409, &["conflict"]);
+    }
+    if !about.too_often.is_empty() {
+        sketch.refuses(429, about.too_often);
     }
     if !about.invalid.is_empty() {
         sketch.refuses(422, about.invalid);

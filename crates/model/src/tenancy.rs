@@ -5,7 +5,7 @@ use crate::permission::{Permission, Role};
 use crate::secret::SecretHint;
 use crate::text::{Email, Name, Slug};
 use crate::time::Timestamp;
-use crate::words;
+use crate::{machine, words};
 
 words! {
     /// Whether a tenant or a team may act.
@@ -18,6 +18,21 @@ words! {
 }
 
 words! {
+    /// What can be done with a tenant or a team.
+    StandingVerb {
+        /// Let it do nothing for now.
+        Suspend = "suspend",
+        /// Let it act again.
+        Activate = "activate",
+    }
+}
+
+machine! { StandingState via StandingVerb as "tenant or team" {
+    Active: Suspend => Suspended;
+    Suspended: Activate => Active;
+}}
+
+words! {
     /// Whether a user may sign in.
     UserState {
         /// Invited; has not chosen a password yet.
@@ -28,6 +43,22 @@ words! {
         Suspended = "suspended",
     }
 }
+
+words! {
+    /// What can be done with a person's account.
+    UserVerb {
+        /// Let them not sign in.
+        Suspend = "suspend",
+        /// Let them sign in again.
+        Activate = "activate",
+    }
+}
+
+machine! { UserState via UserVerb as "user" {
+    Invited: Suspend => Suspended, Activate => Active;
+    Active: Suspend => Suspended;
+    Suspended: Activate => Active;
+}}
 
 words! {
     /// Which side of an API a team stands on.

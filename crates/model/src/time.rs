@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use crate::invalid::Invalid;
 
+/// Nanoseconds: what times are read with.
+const MOST_FRACTION_DIGITS: usize = 9;
+
 /// A point in time, in milliseconds since the Unix epoch.
 ///
 /// It is truncated to milliseconds from the start, so that a value that went
@@ -90,13 +93,33 @@ impl FromStr for Timestamp {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        text.parse::<jiff::Timestamp>().map(Self::from).map_err(|_| {
-            Invalid::new(
-                "invalid_time",
-                "must be a time as in RFC 3339, for example 2027-01-31T00:00:00Z",
-            )
-        })
+        text.parse::<jiff::Timestamp>()
+            .map(Self::from)
+            .map_err(|_| why_no_time(text))
     }
+}
+
+/// Tells what RFC 3339 allows and we do not from what is no time at all.
+fn why_no_time(text: &str) -> Invalid {
+    let is_time = |text: &str| text.parse::<jiff::Timestamp>().is_ok();
+    // 2000 has every day that any year has.
+    let other_year = text.get(4..).map(|rest| ["2000", rest].concat());
+    if other_year.is_some_and(|text| is_time(&text)) {
+        let rule = "must lie before 9999-12-30T22:00:00Z";
+        return Invalid::new("time_out_of_range", rule);
+    }
+    let digits = text.split_once('.').map_or("", |(_, fraction)| {
+        let end = fraction.find(|c: char| !c.is_ascii_digit());
+        fraction.get(..end.unwrap_or(fraction.len())).unwrap_or_default()
+    });
+    if digits.len() > MOST_FRACTION_DIGITS && is_time(&text.replacen(digits, "0", 1)) {
+        let rule = "must have at most nine digits after the point; milliseconds are kept";
+        return Invalid::new("time_too_fine", rule);
+    }
+    Invalid::new(
+        "invalid_time",
+        "must be a time as in RFC 3339, for example 2027-01-31T00:00:00Z",
+    )
 }
 
 impl serde::Serialize for Timestamp {

@@ -199,6 +199,9 @@ impl From<Error> for Problem {
                     None => problem,
                 }
             }
+            Error::TooOften { code, wait, .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, code, text)
+                .header(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1))),
+            Error::Raced(_) => Self::new(StatusCode::CONFLICT, "conflict", text),
             Error::Findings(findings) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "document_invalid", text)
                     .with("findings", json!(findings))
@@ -277,6 +280,19 @@ mod tests {
                 away.headers()["retry-after"].to_str().unwrap()
             ),
             (503, "5")
+        );
+        let tired = Problem::from(Error::TooOften {
+            code: "too_many_attempts",
+            message: "try again in 7 seconds".into(),
+            wait: std::time::Duration::from_secs(7),
+        })
+        .into_response();
+        assert_eq!(
+            (
+                tired.status().as_u16(),
+                tired.headers()["retry-after"].to_str().unwrap()
+            ),
+            (429, "7")
         );
         assert_eq!(
             Problem::from(Error::Stale).status(),

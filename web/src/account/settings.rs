@@ -83,7 +83,7 @@ async fn rename(
     if let (Some(name), Some(id)) = (form.take("name", Name::parse(fields.get("name"))), caller.user_id) {
         let patch = UserPatch {
             name: Some(name),
-            state: None,
+            verb: None,
         };
         match control.users().update(&caller, id, patch, IfMatch::ANY).await {
             Ok(_) => return Ok(visit.redirect_with(HOME, "Your name is saved.")),

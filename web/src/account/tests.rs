@@ -138,6 +138,8 @@ async fn guessing_is_slowed_down_in_words() {
         .post("/sign-in", &[("email", ADMIN), ("password", PASSWORD)])
         .await;
     assert_eq!(blocked.status, 429, "{}", blocked.text);
+    let wait: u64 = blocked.header("retry-after").parse().unwrap();
+    assert!((1..=6).contains(&wait), "{wait}");
     assert!(
         blocked.text.contains("Too many attempts: try again in "),
         "{}",

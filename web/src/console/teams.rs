@@ -10,7 +10,7 @@ use gatewright_model::id::{MembershipId, TeamId};
 use gatewright_model::page::PageRequest;
 use gatewright_model::permission::{Permission, Role};
 use gatewright_model::reference::Ref;
-use gatewright_model::tenancy::{Membership, StandingState, Team, TeamKind};
+use gatewright_model::tenancy::{Membership, StandingVerb, Team, TeamKind};
 use gatewright_model::text::{Email, Name, Slug};
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
@@ -19,7 +19,7 @@ use gatewright_webkit::problem::Problem;
 
 use crate::app::App;
 use crate::fields::Fields;
-use crate::form::FormState;
+use crate::form::{FormState, ROW_VERSION};
 use crate::listing::Listing;
 use crate::page::Page;
 use crate::pages::Pages;
@@ -182,7 +182,7 @@ async fn update(
     match app
         .control
         .teams()
-        .update(&caller, &team, patch, IfMatch::ANY)
+        .update(&caller, &team, patch, form.if_match())
         .await
     {
         Ok(team) => Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), "Saved.")),
@@ -197,7 +197,7 @@ async fn suspend(
     At(team): At<Ref<TeamId>>,
 ) -> Result<Page, Problem> {
     let step = (
-        StandingState::Suspended,
+        StandingVerb::Suspend,
         "Suspended: its members may not act for it.",
     );
     stand(&app, &visit, &caller, &team, step).await
@@ -209,7 +209,7 @@ async fn activate(
     State(app): State<App>,
     At(team): At<Ref<TeamId>>,
 ) -> Result<Page, Problem> {
-    let step = (StandingState::Active, "Active again.");
+    let step = (StandingVerb::Activate, "Active again.");
     stand(&app, &visit, &caller, &team, step).await
 }
 
@@ -218,12 +218,12 @@ async fn stand(
     visit: &Visit,
     caller: &Caller,
     team: &Ref<TeamId>,
-    (state, done): (StandingState, &str),
+    (verb, done): (StandingVerb, &str),
 ) -> Result<Page, Problem> {
     match app
         .control
         .teams()
-        .set_standing(caller, team, state, IfMatch::ANY)
+        .set_standing(caller, team, verb, IfMatch::ANY)
         .await
     {
         Ok(team) => Ok(visit.redirect_with(&format!("{PATH}/{}", team.slug), done)),
@@ -304,10 +304,12 @@ async fn show(
         .last_crumb(title);
     let contact = team.contact.as_ref().map(ToString::to_string).unwrap_or_default();
     let form = form
+        .overtaken_by(team.row_version)
         .or("name", team.name.as_str())
         .or("kind", &team.kind.to_string())
         .or("contact", &contact)
-        .or("role", &Role::Developer.to_string());
+        .or("role", &Role::Developer.to_string())
+        .or(ROW_VERSION, &team.row_version.to_string());
     let template = One {
         shell: shell.with(&form),
         form,
@@ -377,5 +379,30 @@ mod tests {
         admin.get(path).await.shows(&["Nobody belongs to this team"]);
         admin.post(&format!("{path}/suspend"), &[]).await.location();
         admin.get(path).await.shows(&["suspended"]);
+        admin
+            .post(&format!("{path}/suspend"), &[])
+            .await
+            .refuses(&["suspend is not possible"]);
+    }
+
+    #[tokio::test]
+    async fn a_form_that_comes_too_late_overwrites_nothing_unasked() {
+        let portal = TestPortal::new().await;
+        let admin = portal.admin().await;
+        admin
+            .post(PATH, &[("name", "Blue"), ("kind", "both")])
+            .await
+            .location();
+        let path = "/console/teams/blue";
+        let form = |name: &'static str, seen: &'static str| {
+            [("name", name), ("kind", "both"), ("row_version", seen)]
+        };
+        admin.get(path).await.shows(&["name=\"row_version\" value=\"1\""]);
+        admin.post(path, &form("First", "1")).await.location();
+        let late = admin.post(path, &form("Second", "1")).await;
+        late.comes_late(&["value=\"Second\"", "name=\"row_version\" value=\"2\""]);
+        admin.get(path).await.shows(&["First"]);
+        admin.post(path, &form("Second", "2")).await.location();
+        admin.get(path).await.shows(&["Second"]);
     }
 }

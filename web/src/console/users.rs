@@ -11,7 +11,7 @@ use gatewright_model::id::{MembershipId, SignUpId, UserId};
 use gatewright_model::page::PageRequest;
 use gatewright_model::permission::{Permission, Role};
 use gatewright_model::state::Word;
-use gatewright_model::tenancy::{Membership, User, UserState};
+use gatewright_model::tenancy::{Membership, User, UserState, UserVerb};
 use gatewright_model::text::{Email, Name};
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
@@ -284,10 +284,7 @@ async fn suspend(
     State(app): State<App>,
     At(id): At<UserId>,
 ) -> Result<Page, Problem> {
-    let step = (
-        UserState::Suspended,
-        "Suspended: every session and token has ended.",
-    );
+    let step = (UserVerb::Suspend, "Suspended: every session and token has ended.");
     stand(&app, &visit, &caller, id, step).await
 }
 
@@ -297,7 +294,7 @@ async fn activate(
     State(app): State<App>,
     At(id): At<UserId>,
 ) -> Result<Page, Problem> {
-    stand(&app, &visit, &caller, id, (UserState::Active, "Active again.")).await
+    stand(&app, &visit, &caller, id, (UserVerb::Activate, "Active again.")).await
 }
 
 async fn stand(
@@ -305,11 +302,11 @@ async fn stand(
     visit: &Visit,
     caller: &Caller,
     id: UserId,
-    (state, done): (UserState, &str),
+    (verb, done): (UserVerb, &str),
 ) -> Result<Page, Problem> {
     let patch = UserPatch {
         name: None,
-        state: Some(state),
+        verb: Some(verb),
     };
     match app.control.users().update(caller, id, patch, IfMatch::ANY).await {
         Ok(_) => Ok(visit.redirect_with(&format!("{PATH}/{id}"), done)),

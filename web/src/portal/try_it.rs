@@ -291,7 +291,7 @@ impl Target {
         let console = visit.app().control.console();
         match console.run(&visit.reader(), &self.place, call, origin).await {
             Ok(result) => Ok(Some(answer::view(result, context))),
-            Err(error @ (Error::Guard { .. } | Error::Invalid(_))) => {
+            Err(error @ (Error::Guard { .. } | Error::TooOften { .. } | Error::Invalid(_))) => {
                 form.absorb(error)?;
                 Ok(None)
             }
@@ -338,7 +338,8 @@ impl Target {
         let chosen = own
             .clone()
             .find(|way| Some(way.subscription.id) == wanted)
-            .or_else(|| own.clone().next())
+            // Nobody calls as another team without having chosen it.
+            .or_else(|| own.clone().next().filter(|_| !self.ways.of_others))
             .filter(|_| wanted.is_some() || !without_key);
         let credential = chosen.map_or_else(|| NO_KEY.to_owned(), |way| way.subscription.id.to_string());
         values.push(("credential".to_owned(), credential));
@@ -365,6 +366,15 @@ impl Target {
             )
         };
         let mut credentials: Vec<(String, String)> = self.ways.subscriptions.iter().map(named).collect();
+        if self.ways.of_others && self.ways.keyless.is_none() && !credentials.is_empty() {
+            credentials.insert(
+                0,
+                (
+                    NO_KEY.to_owned(),
+                    "Choose a subscription of another team".to_owned(),
+                ),
+            );
+        }
         if let Some(plan) = &self.ways.keyless {
             credentials.push((NO_KEY.to_owned(), format!("{}, without a key", plan.name)));
         }

@@ -28,7 +28,7 @@ impl Accounts<'_> {
     /// time when the link stops working.
     ///
     /// # Errors
-    /// [`Error::Guard`] `no_mail`, `no_user`, `same_address`, `too_many_attempts`.
+    /// [`Error::Guard`] `no_mail`, `no_user`, `same_address`; [`Error::TooOften`].
     pub async fn ask_for_address(&self, caller: &Caller, to: Email, client: &Client) -> Result<Timestamp> {
         let control = self.0;
         if !control.sends_mail {

@@ -23,7 +23,7 @@ impl Accounts<'_> {
     /// answer is the same either way.
     ///
     /// # Errors
-    /// [`Error::Guard`] `no_mail`, `too_many_attempts`.
+    /// [`Error::Guard`] `no_mail`; [`Error::TooOften`].
     pub async fn forgot(&self, tenant: &Tenant, email: Email, client: &Client) -> Result<()> {
         let control = self.0;
         if !control.sends_mail {
@@ -113,7 +113,7 @@ impl Accounts<'_> {
     /// Changes the caller's own password. Every other session ends; the current one stays.
     ///
     /// # Errors
-    /// [`Error::Guard`] `wrong_password`, `too_many_attempts`, `too_busy`, `no_user`.
+    /// [`Error::Guard`] `wrong_password`, `no_user`; [`Error::TooOften`].
     pub async fn change_password(
         &self,
         caller: &Caller,
@@ -146,7 +146,7 @@ impl Accounts<'_> {
     /// Whose account it is, once they have typed its password again.
     ///
     /// # Errors
-    /// [`Error::Guard`] `wrong_password`, `too_many_attempts`, `too_busy`, `no_user`.
+    /// [`Error::Guard`] `wrong_password`, `no_user`; [`Error::TooOften`].
     pub async fn confirm_password(&self, caller: &Caller, password: SecretText) -> Result<User> {
         let control = self.0;
         let no_user = || Error::guard("no_user", "a password belongs to a person of this tenant");

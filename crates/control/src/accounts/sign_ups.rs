@@ -56,7 +56,7 @@ impl Accounts<'_> {
     /// Asks for an account.
     ///
     /// # Errors
-    /// [`Error::Guard`] `sign_up_off`, `too_many_attempts`, and `email_taken`
+    /// [`Error::TooOften`], [`Error::Guard`] `sign_up_off`, and `email_taken`
     /// where there is no mail to answer by; [`Error::Invalid`] without a
     /// password where one is needed.
     pub async fn sign_up(&self, tenant: &Tenant, new: NewSignUp, client: &Client) -> Result<SignedUp> {

@@ -188,7 +188,7 @@ fn secret(text: &str) -> SecretText {
 
 fn code<T>(result: Result<T>) -> &'static str {
     result.err().map_or("ok", |error| match error {
-        Error::Guard { code, .. } | Error::Duplicate { code, .. } => code,
+        Error::Guard { code, .. } | Error::Duplicate { code, .. } | Error::TooOften { code, .. } => code,
         Error::Forbidden { .. } => "forbidden",
         Error::Illegal(_) => "illegal",
         Error::NotFound { .. } => "missing",

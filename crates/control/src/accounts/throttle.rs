@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 /// After this long without a try everything is forgotten.
 pub(crate) const FORGET: Duration = Duration::from_secs(86_400);
 
+/// The code of everything that was tried too often.
+const TOO_MANY: &str = "too_many_attempts";
+
 /// How often, and how long it takes after that.
 #[derive(Debug, Clone, Copy)]
 struct Rule {
@@ -159,7 +162,7 @@ impl Control {
     /// Lets a try through and counts it.
     ///
     /// # Errors
-    /// [`Error::Guard`] `too_many_attempts` with the time when to try again.
+    /// [`Error::TooOften`] with the time when to try again.
     pub(crate) async fn admit(&self, tried: Vec<Tried>) -> Result<Admitted> {
         if tried.is_empty() {
             return Ok(Admitted { tried, last: false });
@@ -193,7 +196,7 @@ impl Control {
     /// begins with the first time. What is refused is not counted.
     ///
     /// # Errors
-    /// [`Error::Guard`] `too_many_attempts` with the time when to try again.
+    /// [`Error::TooOften`] with the time when to try again.
     pub(crate) async fn admit_in(&self, key: SecretHash, window: &Window) -> Result<()> {
         let now = self.now();
         let mut tx = self.parts.store.begin(Scope::System).await?;
@@ -204,12 +207,13 @@ impl Control {
                 attempt.last_at = now;
             }
             if attempt.failures >= window.most {
-                let left = window.length.saturating_sub(now.since(attempt.last_at)).as_secs() + 1;
+                let wait = whole(window.length.saturating_sub(now.since(attempt.last_at)));
                 let Window { most, what, .. } = window;
-                return Err(Error::guard(
-                    "too_many_attempts",
-                    format!("{most} {what}: try again in {left} seconds"),
-                ));
+                return Err(Error::TooOften {
+                    code: TOO_MANY,
+                    message: format!("{most} {what}: try again in {} seconds", wait.as_secs()),
+                    wait,
+                });
             }
             attempt.failures += 1;
             tx.attempts().put(&attempt).await?;
@@ -256,17 +260,24 @@ fn refuse_blocked(attempts: &[Attempt], now: Timestamp) -> Result<()> {
 }
 
 fn too_many(until: Timestamp, now: Timestamp) -> Error {
-    let seconds = until.since(now).as_secs() + 1;
-    let wait = match seconds {
+    let wait = whole(until.since(now));
+    let seconds = wait.as_secs();
+    let words = match seconds {
         1 => "1 second".to_owned(),
         2..=119 => format!("{seconds} seconds"),
         _ => format!("{} minutes", seconds.div_ceil(60)),
     };
     let at = until.to_jiff().strftime("%H:%M:%S UTC");
-    Error::guard(
-        "too_many_attempts",
-        format!("too many attempts: try again in {wait}, at {at}"),
-    )
+    Error::TooOften {
+        code: TOO_MANY,
+        message: format!("too many attempts: try again in {words}, at {at}"),
+        wait,
+    }
+}
+
+/// The next whole second: who waits so long does not come too early.
+const fn whole(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() + 1)
 }
 
 /// Somebody with an IPv6 address has the whole /64 around it.

@@ -30,7 +30,7 @@ impl Control {
     /// Counts a try.
     ///
     /// # Errors
-    /// [`crate::Error::Guard`] `too_many_attempts` with the time when to try again.
+    /// [`crate::Error::TooOften`] with the time when to try again.
     pub(super) async fn admit_try(&self, who: Who) -> Result<()> {
         let key = match who {
             Who::User(user) => self.attempt_key(&["try", &user.to_string()]),

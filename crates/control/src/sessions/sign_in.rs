@@ -21,7 +21,7 @@ impl Sessions<'_> {
     ///
     /// # Errors
     /// [`Error::Guard`] `sign_in_failed`, whatever was wrong, and after the same
-    /// time; `too_many_attempts` with the time when to try again; `too_busy`.
+    /// time; [`Error::TooOften`] with the time when to try again.
     pub async fn sign_in(
         &self,
         tenant: &Tenant,

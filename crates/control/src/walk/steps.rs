@@ -118,7 +118,7 @@ impl Step {
                 versions.create(caller, api, new).await.map(drop)
             }
             Self::Import(version, which) => {
-                let source = ImportSource::Text(DOCUMENTS[which].to_owned());
+                let source = ImportSource::Text(DOCUMENTS[which].to_owned().into());
                 versions
                     .import(caller, api, &version, source, false)
                     .await

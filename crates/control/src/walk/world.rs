@@ -111,7 +111,7 @@ impl World {
             people.push((who, person(&control, &admin, who, roles).await));
         }
         let request = ImportRequest {
-            source: ImportSource::Text(DOCUMENTS[0].to_owned()),
+            source: ImportSource::Text(DOCUMENTS[0].to_owned().into()),
             name: None,
             slug: Some(Slug::parse("shop").unwrap()),
             context_path: Some(ContextPath::parse("/shop").unwrap()),

@@ -101,7 +101,7 @@ impl<'a> Seeder<'a> {
             return Err(Failure::finding("an API of the demo has no version"));
         };
         let request = ImportRequest {
-            source: ImportSource::Text(first.document.to_owned()),
+            source: ImportSource::Text(first.document.to_owned().into()),
             name: Some(constant(Name::parse(seed.name))?),
             slug: Some(constant(Slug::parse(seed.slug))?),
             context_path: Some(constant(ContextPath::parse(seed.context_path))?),
@@ -136,7 +136,7 @@ impl<'a> Seeder<'a> {
             Err(Error::NotFound { .. }) => {
                 let new = NewVersion {
                     label,
-                    document: Some(ImportSource::Text(seed.document.to_owned())),
+                    document: Some(ImportSource::Text(seed.document.to_owned().into())),
                     copy_from: None,
                 };
                 versions.create(self.caller, api, new).await?;

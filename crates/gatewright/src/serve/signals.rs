@@ -4,15 +4,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// What a process is asked by a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// To end: SIGTERM, SIGINT.
-    End,
-    /// To read its configuration again: SIGHUP.
-    Reload,
-}
-
 /// Listens for signals from the moment it is made.
 #[derive(Debug)]
 pub(crate) struct Signals {
@@ -25,10 +16,12 @@ pub(crate) struct Signals {
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// To end.
+    /// To end: SIGTERM, SIGINT.
     End,
-    /// To let a new process take over.
+    /// To let a new process take over: SIGUSR2.
     Replace,
+    /// To read its configuration again: SIGHUP.
+    Reload,
 }
 
 impl Signals {

@@ -53,7 +53,8 @@ fn links(api: Api) -> Api {
             "change_password",
             "Changes the caller's own password and ends every session.",
         )
-        .conflicts(&["wrong_password", "too_many_attempts", "too_busy"]),
+        .conflicts(&["wrong_password"])
+        .guessable(),
         change_password,
     )
     .post(
@@ -67,9 +68,8 @@ fn links(api: Api) -> Api {
             "same_address",
             "suspended",
             "wrong_password",
-            "too_many_attempts",
-            "too_busy",
-        ]),
+        ])
+        .guessable(),
         change_email,
     )
 }

@@ -79,7 +79,7 @@ pub(crate) fn source(
     url: Option<Url>,
 ) -> Result<Option<ImportSource>, Problem> {
     match (document, url) {
-        (Some(document), None) => Ok(Some(ImportSource::Text(document.0))),
+        (Some(document), None) => Ok(Some(ImportSource::Text(document.0.into()))),
         (None, Some(url)) => Ok(Some(ImportSource::Url(url))),
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(one_source(
@@ -172,7 +172,9 @@ output! {
         findings: Findings,
         /// The operations that differ from those of the document before.
         changes: ChangesBody,
-        /// False for a dry run.
+        /// What that means for callers; null where there was no document before, or one that refers to others.
+        differences: Option<DiffBody>,
+        /// False for a dry run, and when the document is the live one already: no revision is made then.
         written: bool,
     }
 }
@@ -199,6 +201,65 @@ impl From<OperationChanges> for ChangesBody {
             removed: changes.removed,
             unchanged: changes.unchanged as u64,
         }
+    }
+}
+
+output! {
+    /// What a document changes for those who call an API, the worst first.
+    DiffBody as "Diff" {
+        /// Calls that worked fail, or their answers are not understood.
+        breaking: u64,
+        /// Whether it breaks somebody depends on what they do.
+        risky: u64,
+        /// Nobody has to do anything.
+        additive: u64,
+        /// Only the words are others.
+        docs: u64,
+        /// What has changed.
+        changes: Changes,
+        /// How many changes are not listed.
+        unlisted: u64,
+    }
+}
+
+/// The changes, as the comparison writes them.
+#[derive(serde::Serialize)]
+pub(crate) struct Changes(Value);
+
+impl Shape for Changes {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        <Vec<ChangeShape>>::schema(schemas)
+    }
+}
+
+/// How one change looks.
+struct ChangeShape;
+
+impl Shape for ChangeShape {
+    fn schema(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.named("Change", |schemas| {
+            ObjectShape::new(schemas, "One thing that is otherwise than before.")
+                .member::<String>("class", "breaking, risky, additive or docs.", Presence::Always)
+                .member::<String>("code", "Stable, for programs.", Presence::Always)
+                .member::<String>("message", "What has changed, as a sentence.", Presence::Always)
+                .member::<String>(
+                    "pointer",
+                    "JSON pointer into one of the documents.",
+                    Presence::Always,
+                )
+                .member::<String>(
+                    "side",
+                    "before when the pointer is one into the old document, else after.",
+                    Presence::Always,
+                )
+                .member::<Vec<String>>(
+                    "operations",
+                    "The keys of the first operations that it reaches.",
+                    Presence::Always,
+                )
+                .member::<u64>("operations_total", "How many it reaches.", Presence::Always)
+                .build()
+        })
     }
 }
 
@@ -332,6 +393,17 @@ async fn reimport(
         version: done.version.into(),
         findings: Findings::of(done.findings),
         changes: done.changes.into(),
+        differences: done.diff.map(|diff| {
+            let counts = diff.counts();
+            DiffBody {
+                breaking: counts.breaking,
+                risky: counts.risky,
+                additive: counts.additive,
+                docs: counts.docs,
+                changes: Changes(json!(diff.changes)),
+                unlisted: diff.unlisted as u64,
+            }
+        }),
         written: done.written,
     };
     Ok(Found::tagged(body, row_version))

@@ -5,7 +5,7 @@ use gatewright_control::Control;
 use gatewright_control::teams::{NewTeam, TeamPatch};
 use gatewright_model::id::TeamId;
 use gatewright_model::reference::Ref;
-use gatewright_model::tenancy::{StandingState, Team, TeamKind};
+use gatewright_model::tenancy::{StandingState, StandingVerb, Team, TeamKind};
 use gatewright_model::text::{Email, Name, Slug};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::Authorized;
@@ -21,7 +21,8 @@ use crate::operation::{Api, about};
 use crate::output::output;
 
 pub(crate) fn add(api: Api) -> Api {
-    let suspend = about("suspend_team", "Lets a team do nothing for now.").conflicts(&["default_team"]);
+    let suspend = about("suspend_team", "Lets a team do nothing for now.")
+        .conflicts(&["illegal_transition", "default_team"]);
     api.tag("teams")
         .get(
             "/teams",
@@ -42,7 +43,7 @@ pub(crate) fn add(api: Api) -> Api {
         .post("/teams/{team}/suspend", suspend, suspend_team)
         .post(
             "/teams/{team}/activate",
-            about("activate_team", "Lets a team act again."),
+            about("activate_team", "Lets a team act again.").conflicts(&["illegal_transition"]),
             activate_team,
         )
 }
@@ -170,7 +171,7 @@ async fn suspend_team(
     Ok(found(
         control
             .teams()
-            .set_standing(&caller, &team, StandingState::Suspended, if_match)
+            .set_standing(&caller, &team, StandingVerb::Suspend, if_match)
             .await?,
     ))
 }
@@ -184,7 +185,7 @@ async fn activate_team(
     Ok(found(
         control
             .teams()
-            .set_standing(&caller, &team, StandingState::Active, if_match)
+            .set_standing(&caller, &team, StandingVerb::Activate, if_match)
             .await?,
     ))
 }

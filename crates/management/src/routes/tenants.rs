@@ -5,7 +5,7 @@ use gatewright_control::Control;
 use gatewright_control::tenants::{NewTenant, TenantPatch};
 use gatewright_model::id::TenantId;
 use gatewright_model::reference::Ref;
-use gatewright_model::tenancy::{SignUpMode, StandingState, Tenant, TenantSettings};
+use gatewright_model::tenancy::{SignUpMode, StandingState, StandingVerb, Tenant, TenantSettings};
 use gatewright_model::text::{Name, Slug};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::{Authorized, SignedIn};
@@ -22,7 +22,8 @@ use crate::output::output;
 use crate::schema::shape;
 
 pub(crate) fn add(api: Api) -> Api {
-    let suspend = about("suspend_tenant", "Lets a tenant do nothing for now.").conflicts(&["default_tenant"]);
+    let suspend = about("suspend_tenant", "Lets a tenant do nothing for now.")
+        .conflicts(&["illegal_transition", "default_tenant"]);
     api.tag("tenants")
         .get(
             "/tenants",
@@ -46,7 +47,7 @@ pub(crate) fn add(api: Api) -> Api {
         .post("/tenants/{tenant}/suspend", suspend, suspend_tenant)
         .post(
             "/tenants/{tenant}/activate",
-            about("activate_tenant", "Lets a tenant act again."),
+            about("activate_tenant", "Lets a tenant act again.").conflicts(&["illegal_transition"]),
             activate_tenant,
         )
 }
@@ -231,7 +232,7 @@ async fn suspend_tenant(
     Ok(found(
         control
             .tenants()
-            .set_standing(&caller, &tenant, StandingState::Suspended, if_match)
+            .set_standing(&caller, &tenant, StandingVerb::Suspend, if_match)
             .await?,
     ))
 }
@@ -245,7 +246,7 @@ async fn activate_tenant(
     Ok(found(
         control
             .tenants()
-            .set_standing(&caller, &tenant, StandingState::Active, if_match)
+            .set_standing(&caller, &tenant, StandingVerb::Activate, if_match)
             .await?,
     ))
 }

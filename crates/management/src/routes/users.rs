@@ -6,7 +6,7 @@ use gatewright_control::passwords::Password;
 use gatewright_control::users::{NewUser, UserPatch};
 use gatewright_control::{Caller, IfMatch};
 use gatewright_model::id::UserId;
-use gatewright_model::tenancy::{User, UserState};
+use gatewright_model::tenancy::{User, UserState, UserVerb};
 use gatewright_model::text::{Email, Name};
 use gatewright_model::time::Timestamp;
 use gatewright_webkit::authorized::{Authorized, SignedIn};
@@ -48,12 +48,13 @@ pub(crate) fn add(api: Api) -> Api {
         )
         .post(
             "/users/{user}/suspend",
-            about("suspend_user", "Lets a person not sign in.").conflicts(&["last_owner"]),
+            about("suspend_user", "Lets a person not sign in.")
+                .conflicts(&["illegal_transition", "last_owner"]),
             suspend,
         )
         .post(
             "/users/{user}/activate",
-            about("activate_user", "Lets a person sign in again."),
+            about("activate_user", "Lets a person sign in again.").conflicts(&["illegal_transition"]),
             activate,
         )
 }
@@ -161,15 +162,15 @@ async fn update(
     ))
 }
 
-async fn set_state(
+async fn transition(
     control: &Control,
     caller: &Caller,
     user: UserId,
-    state: UserState,
+    verb: UserVerb,
     if_match: IfMatch,
 ) -> Result<Found<UserBody>, Problem> {
     let patch = UserPatch {
-        state: Some(state),
+        verb: Some(verb),
         ..UserPatch::default()
     };
     Ok(found(
@@ -183,7 +184,7 @@ async fn suspend(
     At(user): At<UserId>,
     Expected(if_match): Expected,
 ) -> Result<Found<UserBody>, Problem> {
-    set_state(&control, &caller, user, UserState::Suspended, if_match).await
+    transition(&control, &caller, user, UserVerb::Suspend, if_match).await
 }
 
 async fn activate(
@@ -192,5 +193,5 @@ async fn activate(
     At(user): At<UserId>,
     Expected(if_match): Expected,
 ) -> Result<Found<UserBody>, Problem> {
-    set_state(&control, &caller, user, UserState::Active, if_match).await
+    transition(&control, &caller, user, UserVerb::Activate, if_match).await
 }

@@ -348,10 +348,13 @@ async fn operations(
     caller: Authorized<ApisRead>,
     State(control): State<Control>,
     At((api, version)): AtVersion,
+    listing: Listing<NoFilter>,
 ) -> Result<Listed<Operation>, Problem> {
-    Ok(Listed::whole(
-        control.versions().operations(&caller, &api, &version).await?,
-    ))
+    let operations = control
+        .versions()
+        .operations_page(&caller, &api, &version, listing.page)
+        .await?;
+    Ok(Listed::page(operations, |operation| operation))
 }
 
 async fn revisions(

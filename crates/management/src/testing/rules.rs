@@ -231,3 +231,133 @@ async fn a_visitor_decides_and_publishes_but_gets_no_token() {
     let approved = visit(format!("/approvals/{id}/approve"), Some(json!({}))).await;
     assert_eq!(approved.expect(StatusCode::OK)["state"], "approved");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stands_so_already_is_not_moved() {
+    let api = Fixture::new().await;
+    let made = json!({"name": "Blue", "slug": "blue"});
+    api.post("/teams", made).await.expect(StatusCode::CREATED);
+    api.post("/tenants", json!({"name": "Acme", "slug": "acme"}))
+        .await
+        .expect(StatusCode::CREATED);
+    let user = json!({"name": "Bo", "email": "bo@example.com", "password": "correct horse"});
+    let user = api.post("/users", user).await.expect(StatusCode::CREATED);
+    let user = format!("/users/{}", user["id"].as_str().unwrap());
+    for path in ["/teams/blue", "/tenants/acme", &user] {
+        for (verb, state, allowed) in [
+            ("activate", "active", "suspended"),
+            ("suspend", "suspended", "active"),
+        ] {
+            if verb == "suspend" {
+                let moved = api.verb(&format!("{path}/{verb}")).await;
+                assert_eq!(moved.expect(StatusCode::OK)["state"], state);
+            }
+            let refused = api.verb(&format!("{path}/{verb}")).await;
+            assert_eq!(
+                refused.refusal(),
+                (409, "illegal_transition".to_owned()),
+                "{path}"
+            );
+            let told = refused.json();
+            assert_eq!(
+                (&told["state"], &told["allowed"]),
+                (&json!(state), &json!([allowed])),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_come_in_pages() {
+    let api = Fixture::new().await;
+    let operation = json!({"responses": {"200": {"description": "ok"}}});
+    let paths: serde_json::Map<String, Value> = (0..5)
+        .map(|number| (format!("/things/{number}"), json!({"get": operation})))
+        .collect();
+    let document = json!({"openapi": "3.0.3", "info": {"title": "Many", "version": "1"}, "paths": paths});
+    let body = json!({"document": document, "slug": "many"});
+    api.post("/apis/import", body).await.expect(StatusCode::CREATED);
+    let list = "/apis/many/versions/v1/operations";
+    let whole = api.get(list).await.json();
+    let whole = whole["items"].as_array().unwrap().clone();
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = api.get(&format!("{list}?limit=2{cursor}")).await.json();
+        let items = page["items"].as_array().unwrap();
+        assert!((1..=2).contains(&items.len()), "{page}");
+        seen.extend(items.clone());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!((seen.len(), seen), (5, whole));
+    let refused = api.get(&format!("{list}?limit=0")).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_document_again_is_no_new_revision() {
+    let api = Fixture::new().await;
+    api.import("shop").await;
+    let path = "/apis/shop/versions/v1";
+    let before = api.get(path).await;
+    let again = json!({"document": document("shop")});
+    let answer = api.post(&format!("{path}/import"), again.clone()).await;
+    assert_eq!(answer.header("etag"), before.header("etag"));
+    let answer = answer.expect(StatusCode::OK);
+    assert_eq!(
+        (&answer["written"], &answer["changes"]["unchanged"]),
+        (&json!(false), &json!(1))
+    );
+    assert_eq!(answer["version"], before.json());
+    let revisions = api.get(&format!("{path}/revisions")).await.json();
+    assert_eq!(revisions["items"].as_array().unwrap().len(), 1);
+    // Another text with the same operations is another document.
+    let other = json!({"document": document("Shop 2")});
+    let answer = api.post(&format!("{path}/import"), other).await;
+    let answer = answer.expect(StatusCode::OK);
+    assert_eq!(
+        (&answer["written"], &answer["version"]["revision"]["number"]),
+        (&json!(true), &json!(2))
+    );
+    // What was live once is not live now.
+    let answer = api.post(&format!("{path}/import"), again).await;
+    assert_eq!(answer.expect(StatusCode::OK)["version"]["revision"]["number"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_that_cannot_be_kept_are_told_from_nonsense() {
+    let api = Fixture::new().await;
+    for (time, code) in [
+        ("9999-12-31T23:59:59Z", "time_out_of_range"),
+        ("2027-01-31T00:00:00.0000000001Z", "time_too_fine"),
+        ("2027-02-31T00:00:00Z", "invalid_time"),
+        ("soon", "invalid_time"),
+    ] {
+        let refused = api
+            .post("/tokens", json!({"name": "t", "expires_at": time}))
+            .await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        let told = refused.json();
+        assert_eq!(pointer(&told), "/expires_at");
+        assert_eq!(told["errors"][0]["code"], code, "{time}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_guesses_a_password_has_to_wait() {
+    let api = Fixture::new().await;
+    let me = api.get("/whoami").await.json();
+    let path = format!("/users/{}/password", me["user_id"].as_str().unwrap());
+    let guess = || json!({"current_password": "wrong horse", "new_password": "another horse"});
+    for _ in 0..5 {
+        let wrong = api.post(&path, guess()).await;
+        assert_eq!(wrong.refusal(), (409, "wrong_password".to_owned()));
+    }
+    let refused = api.post(&path, guess()).await;
+    assert_eq!(refused.refusal(), (429, "too_many_attempts".to_owned()));
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=6).contains(&wait), "{wait}");
+}

@@ -76,7 +76,7 @@ pub(super) fn read(fields: &Fields, form: FormState) -> Sent {
     } else if text.trim().is_empty() {
         read_address(address, &mut form)
     } else if address.is_empty() {
-        Some(ImportSource::Text(text.clone()))
+        Some(ImportSource::Text(text.clone().into()))
     } else {
         form.fail_field(ADDRESS, "Give either an address or a document, not both");
         None

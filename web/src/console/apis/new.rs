@@ -143,7 +143,7 @@ pub(super) async fn sample(
         }
     };
     let request = ImportRequest {
-        source: ImportSource::Text(running.document.to_owned()),
+        source: ImportSource::Text(running.document.to_owned().into()),
         name: Name::parse(running.name).ok(),
         slug: Slug::parse(running.slug).ok(),
         context_path: None,

@@ -104,13 +104,13 @@ pub(super) async fn save(
     let mut form = limit_rows::compacted(&fields);
     let patch = patch(&fields, &mut form, &frame, &plan);
     if form.is_ok() && fields.get("action") != "check" {
-        let if_match = IfMatch(fields.get("row_version").parse().ok());
+        let if_match = form.if_match();
         match app.control.plans().update(&caller, id, patch, if_match).await {
             Ok(_) => {
                 let path = format!("{}/plans/{id}", frame.path());
                 return Ok(visit.redirect_with(&path, "Saved. The limits hold at once."));
             }
-            Err(error) => form.absorb(error)?,
+            Err(error) => form = form.refused(error)?.overtaken_by(plan.row_version),
         }
     }
     render(&app, &visit, &caller, frame, plan, form).await

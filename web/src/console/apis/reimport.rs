@@ -6,6 +6,7 @@ use gatewright_control::import_preview::OperationChanges;
 use gatewright_control::{Caller, Error};
 use gatewright_model::id::ApiId;
 use gatewright_model::reference::{Ref, VersionRef};
+use gatewright_openapi::diff::{Class, Diff};
 use gatewright_webkit::authorized::Authorized;
 use gatewright_webkit::path::At;
 use gatewright_webkit::permit::ApisWrite;
@@ -25,6 +26,19 @@ use crate::visit::Visit;
 struct Checked {
     findings: Vec<FindingRow>,
     changes: Option<OperationChanges>,
+    /// What that means for callers.
+    diff: Option<Diff>,
+}
+
+impl Checked {
+    /// How many changes there are of each class.
+    fn counts(&self) -> String {
+        let count = |class: Class| {
+            let count = self.diff.as_ref().map_or(0, |diff| diff.count(class));
+            format!("{count} {}", class.as_str())
+        };
+        Class::ALL.map(count).join(", ")
+    }
 }
 
 #[derive(Template)]
@@ -71,13 +85,19 @@ pub(super) async fn submit(
     let of = frame.reference();
     let write = fields.get("action") == "import";
     let outcome = match versions.import(&caller, &of, &version, source, !write).await {
-        Ok(done) if done.written => {
+        Ok(done) if write => {
             let path = format!("{}/versions/{}", frame.path(), done.version.version.label);
-            return Ok(visit.redirect_with(&path, "The new description is in force."));
+            let told = if done.written {
+                "The new description is in force."
+            } else {
+                "This is the description that is in force already: nothing changed."
+            };
+            return Ok(visit.redirect_with(&path, told));
         }
         outcome => outcome.map(|checked| Checked {
             findings: findings::rows(checked.findings),
             changes: Some(checked.changes),
+            diff: checked.diff,
         }),
     };
     page.take(outcome)?;
@@ -109,6 +129,7 @@ impl Answer {
                 self.checked = Some(Checked {
                     findings: findings::rows(found),
                     changes: None,
+                    diff: None,
                 });
             }
             Err(error) => self.form.absorb(error)?,

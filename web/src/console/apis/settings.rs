@@ -78,11 +78,14 @@ pub(super) async fn save(
         featured: Some(!fields.get("featured").is_empty()),
     };
     if form.is_ok() {
-        let if_match = IfMatch(fields.get("row_version").parse().ok());
+        let if_match = form.if_match();
         let apis = app.control.apis();
         match apis.update(&caller, &frame.reference(), patch, if_match).await {
             Ok(_) => return Ok(visit.redirect_with(&format!("{}/settings", frame.path()), "Saved.")),
-            Err(error) => audience::absorb(&mut form, &fields, error)?,
+            Err(error) => {
+                audience::absorb(&mut form, &fields, error)?;
+                form = form.overtaken_by(frame.view.api.row_version);
+            }
         }
     }
     render(&app, &visit, &caller, frame, form).await

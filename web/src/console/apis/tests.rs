@@ -179,11 +179,57 @@ async fn a_new_description_shows_what_it_changes_before_it_holds() {
         .replace("getPet", "getAnimal");
     let path = format!("{V1}/import");
     let checked = upload(&admin, &path, &[("document", &other), ("action", "check")]).await;
-    checked.shows(&["1 added, 0 changed, 1 removed", "GET /animals/{id}", "in use"]);
+    checked.shows(&[
+        "1 added, 0 changed, 1 removed",
+        "GET /animals/{id}",
+        "in use",
+        "1 breaking, 0 risky, 1 additive, 0 docs",
+        "GET /pets/{id} is gone",
+        "operation_removed",
+    ]);
     assert!(admin.get(V1).await.text.contains("/pets/"));
     let imported = upload(&admin, &path, &[("document", &other), ("action", "import")]).await;
     assert_eq!(imported.location(), V1);
     admin.get(V1).await.shows(&["Description 2 imported"]);
+    // The same once more is no news.
+    let again = upload(&admin, &path, &[("document", &other), ("action", "import")]).await;
+    assert_eq!(again.location(), V1);
+    assert!(!admin.get(V1).await.text.contains("Description 3"));
+}
+
+#[tokio::test]
+async fn an_upstream_that_another_tab_has_changed_is_not_overwritten_unasked() {
+    let portal = TestPortal::new().await;
+    let admin = portal.admin().await;
+    portal.draft("pets").await;
+    let path = format!("{V1}/upstream");
+    let seen = |page: &Reply| {
+        let (_, rest) = page.text.split_once("name=\"row_version\" value=\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let before = seen(&admin.get(&path).await);
+    let form = |url: &'static str, seen: &str| {
+        [
+            ("targets.0.url", url.to_owned()),
+            ("algorithm", "round_robin".to_owned()),
+            ("timeouts.connect_ms", "5000".to_owned()),
+            ("timeouts.response_ms", "60000".to_owned()),
+            ("timeouts.idle_ms", "60000".to_owned()),
+            ("row_version", seen.to_owned()),
+        ]
+    };
+    let send = async |form: [(&str, String); 6]| {
+        let fields: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        admin.post(&path, &fields).await
+    };
+    send(form("http://127.0.0.1:9/first", &before)).await.location();
+    let late = send(form("http://127.0.0.1:9/second", &before)).await;
+    late.comes_late(&["http://127.0.0.1:9/second"]);
+    admin.get(&path).await.shows(&["http://127.0.0.1:9/first"]);
+    send(form("http://127.0.0.1:9/second", &seen(&late)))
+        .await
+        .location();
+    admin.get(&path).await.shows(&["http://127.0.0.1:9/second"]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use gatewright_control::{Caller, Error, IfMatch};
+use gatewright_control::Caller;
 use gatewright_model::api::{Balancing, Target, Timeouts, Upstream};
 use gatewright_model::id::ApiId;
 use gatewright_model::invalid::Invalid;
@@ -19,7 +19,7 @@ use super::frame::{Frame, Tab};
 use crate::app::App;
 use crate::console::permit::Apis;
 use crate::fields::Fields;
-use crate::form::FormState;
+use crate::form::{FormState, ROW_VERSION};
 use crate::page::Page;
 use crate::shell::Shell;
 use crate::visit::Visit;
@@ -55,22 +55,16 @@ pub(super) async fn show(
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
 ) -> Result<Page, Problem> {
     let frame = Frame::load(&app, &visit, &caller, &api, Tab::Versions).await?;
-    let known = app
-        .control
-        .versions()
-        .upstream(&caller, &frame.reference(), &version)
-        .await;
-    let upstream = match known {
-        Ok(upstream) => upstream,
-        Err(Error::NotFound { kind: "upstream" }) => Upstream {
-            targets: Vec::new(),
-            algorithm: Balancing::RoundRobin,
-            timeouts: Timeouts::default(),
-        },
-        Err(error) => return Err(error.into()),
-    };
+    let versions = app.control.versions();
+    let view = versions.get(&caller, &frame.reference(), &version).await?;
+    let upstream = view.upstream.unwrap_or_else(|| Upstream {
+        targets: Vec::new(),
+        algorithm: Balancing::RoundRobin,
+        timeouts: Timeouts::default(),
+    });
     let rows = upstream.targets.len();
-    render(&app, &visit, &caller, frame, &version, filled(&upstream), rows).await
+    let form = filled(&upstream, view.version.row_version);
+    render(&app, &visit, &caller, frame, &version, form, rows).await
 }
 
 pub(super) async fn save(
@@ -86,14 +80,17 @@ pub(super) async fn save(
         let of = frame.reference();
         let versions = app.control.versions();
         let saved = versions
-            .set_upstream(&caller, &of, &version, upstream, IfMatch::ANY)
+            .set_upstream(&caller, &of, &version, upstream, form.if_match())
             .await;
         match saved {
             Ok(_) => {
                 let path = format!("{}/versions/{}", frame.path(), label_of(&frame, &version));
                 return Ok(visit.redirect_with(&path, "The upstream is set."));
             }
-            Err(error) => form.absorb(error)?,
+            Err(error) => {
+                let current = versions.get(&caller, &of, &version).await?.version.row_version;
+                form = form.refused(error)?.overtaken_by(current);
+            }
         }
     }
     render(&app, &visit, &caller, frame, &version, form, rows).await
@@ -119,7 +116,7 @@ fn weight_field(row: usize) -> String {
     format!("targets.{row}.weight")
 }
 
-fn filled(upstream: &Upstream) -> FormState {
+fn filled(upstream: &Upstream, row_version: i64) -> FormState {
     let timeouts = upstream.timeouts;
     let rows = upstream.targets.iter().enumerate().flat_map(|(row, target)| {
         [
@@ -135,6 +132,7 @@ fn filled(upstream: &Upstream) -> FormState {
             timeouts.response_ms.to_string(),
         ),
         ("timeouts.idle_ms".to_owned(), timeouts.idle_ms.to_string()),
+        (ROW_VERSION.to_owned(), row_version.to_string()),
     ];
     FormState::new(rows.chain(rest))
 }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use gatewright_control::Error;
 use gatewright_control::docs::{SchemaPage as Shown, SchemaWanted, User};
 use gatewright_model::id::ApiId;
 use gatewright_model::reference::{Ref, VersionRef};
@@ -31,6 +32,8 @@ struct SchemasPage {
     shell: Shell,
     frame: Frame,
     query: String,
+    /// Somebody asked for one that is not there.
+    missed: bool,
     total: usize,
     matching: usize,
     lines: Vec<SchemaLine>,
@@ -67,7 +70,17 @@ pub(super) async fn list(
     State(app): State<App>,
     At((api, version)): At<(Ref<ApiId>, VersionRef)>,
 ) -> Result<Page, Problem> {
-    let listing = Listing::of(&visit);
+    listed(&visit, &app, (api, version), false).await
+}
+
+/// The list. It is also what stands nearest to a place at which nothing is.
+async fn listed(
+    visit: &Visit,
+    app: &App,
+    (api, version): (Ref<ApiId>, VersionRef),
+    missed: bool,
+) -> Result<Page, Problem> {
+    let listing = Listing::of(visit);
     let skip = listing.text("skip").parse().unwrap_or(0);
     let query = listing.text("q").to_owned();
     let found = app
@@ -76,8 +89,9 @@ pub(super) async fn list(
         .schemas(&visit.reader(), &api, &version, &query, skip)
         .await?;
     let page = Page::html(&SchemasPage {
-        shell: frame::shell(&visit, &found.place, "Schemas", "/schemas.md"),
-        frame: Frame::new(&visit, &found.place, Tab::Schemas, "/schemas"),
+        missed,
+        shell: frame::shell(visit, &found.place, "Schemas", "/schemas.md"),
+        frame: Frame::new(visit, &found.place, Tab::Schemas, "/schemas"),
         first: (skip > 0).then(|| listing.without("skip")),
         next: found.next.map(|skip| listing.with("skip", skip)),
         query,
@@ -85,7 +99,7 @@ pub(super) async fn list(
         matching: found.matching,
         lines: found.lines,
     });
-    Ok(page?.revalidated(&visit))
+    Ok(page?.revalidated(visit))
 }
 
 pub(super) async fn list_twin(
@@ -122,7 +136,7 @@ pub(super) async fn named(
     // A schema may be called `x.md` itself.
     let found = docs.schema(&reader, &api, &version, &name).await;
     let (found, as_text) = match (found, name.strip_suffix(".md")) {
-        (Err(gatewright_control::Error::NotFound { kind: "schema" }), Some(name)) => {
+        (Err(Error::NotFound { kind: "schema" }), Some(name)) => {
             (docs.schema(&reader, &api, &version, name).await?, true)
         }
         (found, _) => (found?, false),
@@ -142,7 +156,12 @@ pub(super) async fn at(
     At(version): At<(Ref<ApiId>, VersionRef)>,
 ) -> Result<Page, Problem> {
     let wanted = Wanted::read(visit.query());
-    let found = wanted.find(&visit, &app, version).await?;
+    let found = match wanted.find(&visit, &app, version.clone()).await {
+        Err(Error::NotFound { kind: "schema" }) if wanted.ptr.starts_with('/') && !visit.is_fragment() => {
+            return listed(&visit, &app, version, true).await;
+        }
+        found => found?,
+    };
     if !visit.is_fragment() {
         let twin = format!("/schema.md?{}", wanted.query());
         let page = page(&visit, found, wanted.direction, ["/schemas", &twin]);
@@ -225,7 +244,7 @@ impl Wanted {
         visit: &Visit,
         app: &App,
         (api, version): (Ref<ApiId>, VersionRef),
-    ) -> Result<Shown, Problem> {
+    ) -> Result<Shown, Error> {
         let wanted = SchemaWanted {
             ptr: &self.ptr,
             // On a page of its own nothing stands above.
@@ -234,7 +253,7 @@ impl Wanted {
             form: self.form,
         };
         let docs = app.control.docs();
-        Ok(docs.schema_at(&visit.reader(), &api, &version, &wanted).await?)
+        docs.schema_at(&visit.reader(), &api, &version, &wanted).await
     }
 
     /// What of the address says which schema is shown, and how.

@@ -21,7 +21,7 @@ fn v1() -> VersionRef {
 async fn publish(portal: &TestPortal, slug: &str, document: String, visibility: Visibility) {
     let admin = portal.admin_caller().await;
     let request = ImportRequest {
-        source: ImportSource::Text(document),
+        source: ImportSource::Text(document.into()),
         name: None,
         slug: Some(Slug::parse(slug).unwrap()),
         context_path: Some(ContextPath::parse(&format!("/{slug}")).unwrap()),
@@ -214,6 +214,10 @@ async fn a_schema_opens_in_place_and_as_a_page() {
         .get(&format!("{HOME}/schema?ptr=/components/schemas/Order/none/such"))
         .await
         .shows(&["nearest schema"]);
+    visitor
+        .get(&format!("{HOME}/schema?ptr=/components/schemas/Nothing"))
+        .await
+        .shows(&["There is no schema at that place", "/schemas/Order"]);
     assert_eq!(visitor.get(&format!("{HOME}/schema?ptr=head:")).await.status, 404);
     assert_eq!(visitor.get(&format!("{HOME}/schemas/None")).await.status, 404);
 }
@@ -282,7 +286,7 @@ async fn old_names_lead_to_the_new_one() {
     // The key stays, the name in the address goes with another operation that took its id.
     let mut document = shop();
     document["paths"]["/orders/{id}"]["get"]["operationId"] = json!("readOrder");
-    let source = ImportSource::Text(document.to_string());
+    let source = ImportSource::Text(document.to_string().into());
     portal
         .control
         .versions()

@@ -16,7 +16,7 @@ use gatewright_webkit::problem::Problem;
 use super::frame::{Frame, Tab};
 use crate::app::App;
 use crate::fields::Fields;
-use crate::form::FormState;
+use crate::form::{FormState, ROW_VERSION};
 use crate::page::Page;
 use crate::pages::Pages;
 use crate::shell::Shell;
@@ -58,8 +58,15 @@ async fn show(
     At(application): At<Ref<ApplicationId>>,
 ) -> Result<Page, Problem> {
     let frame = Frame::load(&app, &visit, &caller, &application, Tab::Settings).await?;
-    let form = FormState::new([("name", frame.application.name.to_string())]);
+    let form = filled(&frame);
     present(&app, &visit, frame, form)
+}
+
+fn filled(frame: &Frame) -> FormState {
+    FormState::new([
+        ("name", frame.application.name.to_string()),
+        (ROW_VERSION, frame.application.row_version.to_string()),
+    ])
 }
 
 fn present(app: &App, visit: &Visit, frame: Frame, form: FormState) -> Result<Page, Problem> {
@@ -90,11 +97,14 @@ async fn rename(
     let renamed = app
         .control
         .applications()
-        .rename(&caller, &frame.reference(), name, IfMatch::ANY)
+        .rename(&caller, &frame.reference(), name, form.if_match())
         .await;
     match renamed {
         Ok(_) => Ok(visit.redirect_with(&frame.tab_path(), "Saved.")),
-        Err(error) => present(&app, &visit, frame, form.refused(error)?),
+        Err(error) => {
+            let form = form.refused(error)?.overtaken_by(frame.application.row_version);
+            present(&app, &visit, frame, form)
+        }
     }
 }
 
@@ -189,8 +199,7 @@ async fn activate(
             "Brought back. Subscriptions were asked for anew; make new keys.",
         )),
         Err(error) => {
-            let mut form = FormState::new([("name", frame.application.name.to_string())]);
-            form.absorb(error)?;
+            let form = filled(&frame).refused(error)?;
             present(&app, &visit, frame, form)
         }
     }

@@ -306,6 +306,9 @@ async fn figures_calls_people_and_settings_of_an_application() {
     dev.post(&format!("{APP}/settings"), &[("name", "")])
         .await
         .refuses(&["Enter a name"]);
+    let late = [("name", "Late"), ("row_version", "0")];
+    let late = dev.post(&format!("{APP}/settings"), &late).await;
+    late.comes_late(&["value=\"Late\""]);
     dev.post(&format!("{APP}/settings"), &[("name", "Shop two")])
         .await
         .location();

@@ -158,6 +158,8 @@ async fn thirty_tries_a_minute_are_enough() {
     }
     let refused = admin.post(TRY, &form).await;
     assert_eq!(refused.status, 429);
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=61).contains(&wait), "{wait}");
     assert!(refused.text.contains("30 calls a minute"), "{}", refused.text);
     // Another process counts the same tries.
     let portal = portal.restarted().beside(gateway.address);
@@ -192,6 +194,28 @@ fn kept(reply: &crate::testing::Reply) -> Option<String> {
     );
     assert!(cookie.len() < 4_096 && !cookie.contains("Max-Age"), "{cookie}");
     Some(cookie.split(';').next().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn nobody_calls_as_another_team_without_having_chosen_it() {
+    const PAGE: &str = "/apis/pets/v/v1/ops/getpet";
+    let gateway = FakeGateway::answering("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+    let (portal, subscription) = subscribed(gateway.address).await;
+    let own = portal.admin().await.get(PAGE).await;
+    own.shows(&[&format!("name=\"credential\" value=\"{subscription}\"")]);
+    // Somebody with a right in the whole tenant and in no team.
+    let (owner, _) = portal.user("omar", Some(Role::Owner)).await;
+    let page = owner.get(PAGE).await;
+    page.shows(&[
+        "<option value=\"none\" selected>Choose a subscription of another team",
+        &format!("<option value=\"{subscription}\">"),
+    ]);
+    let refused = owner.post(TRY, &[("p0", "1"), ("credential", "none")]).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    let chosen = owner
+        .post(TRY, &[("p0", "1"), ("credential", subscription.as_str())])
+        .await;
+    assert_eq!(chosen.status, 200, "{}", chosen.text);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_model::permission::Role;
-use gatewright_model::tenancy::UserState;
+use gatewright_model::tenancy::UserVerb;
 use gatewright_model::text::Name;
 
 use crate::if_match::IfMatch;
@@ -63,7 +63,7 @@ async fn whoever_may_not_sign_in_has_no_session() {
     let opened = world.sign_in("bo@example.com", OTHER).await.unwrap();
     let suspend = UserPatch {
         name: None,
-        state: Some(UserState::Suspended),
+        verb: Some(UserVerb::Suspend),
     };
     let admin = world.admin().await;
     let users = world.control.users();
@@ -129,7 +129,7 @@ async fn nobody_shuts_out_somebody_who_may_do_more() {
     let bo = &owner.view.caller;
     let suspended = || UserPatch {
         name: None,
-        state: Some(UserState::Suspended),
+        verb: Some(UserVerb::Suspend),
     };
     // An owner runs the tenant, not the installation.
     let above = admin.view.person.id;
@@ -139,7 +139,7 @@ async fn nobody_shuts_out_somebody_who_may_do_more() {
     );
     let renamed = UserPatch {
         name: Some(Name::parse("Eve").unwrap()),
-        state: None,
+        verb: None,
     };
     assert_eq!(
         code(users.update(bo, above, renamed, IfMatch::ANY).await),

@@ -200,7 +200,7 @@ async fn latest_leads_to_the_newest_published_version() {
     let v2 = VersionRef::Label(v2);
     let mut document = shop();
     document["paths"].as_object_mut().unwrap().remove("/orders");
-    let source = ImportSource::Text(document.to_string());
+    let source = ImportSource::Text(document.to_string().into());
     versions.import(&admin, &api, &v2, source, false).await.unwrap();
     // What is not published is nobody's newest, not even its owner's.
     assert_eq!(leads("/ops/getorder").await, "/apis/shop/v/v1/ops/getorder");
