@@ -334,6 +334,11 @@ impl Series {
     }
 }
 
+/// The sum of a column of whole numbers, which Postgres would make a decimal.
+pub(crate) fn sum(column: &str) -> Expr {
+    Expr::cust(format!("CAST(SUM({column}) AS bigint)"))
+}
+
 /// Figures that are split by group: counted by the database, which finds the
 /// few groups with the most calls, and only their histograms are read.
 struct Split<'f> {
@@ -349,7 +354,6 @@ impl Split<'_> {
         let Some(counts) = self.union(among, &COUNTS) else {
             return Ok(found);
         };
-        let sum = |column: &str| Expr::cust(format!("CAST(SUM({column}) AS bigint)"));
         let mut select = Query::select();
         select.columns(["subject", "label"]);
         for column in COUNTS {

@@ -23,7 +23,7 @@ use crate::error::StoreError;
 use crate::row::{Row, is};
 use crate::store::Store;
 use crate::tx::Tx;
-use crate::usage::{GroupKey, TABLE as ROLLUP, UsageGroup, add, value_of};
+use crate::usage::{GroupKey, TABLE as ROLLUP, UsageGroup, add, sum, value_of};
 
 pub(crate) const TABLE: &str = "usage_sum";
 const FOLDS: &str = "usage_fold";
@@ -44,6 +44,9 @@ const COLUMNS: [&str; 12] = [
 /// Gateways deliver the rollups of an hour in this time after its end; later
 /// ones cost another round.
 const SETTLES: Duration = Duration::from_secs(120);
+
+/// Rows that are written in one transaction: some 20 ms.
+const ROWS: usize = 500;
 
 words! {
     /// How much time a sum is about.
@@ -259,40 +262,46 @@ impl Store {
         Ok(starts.filter(open).take(at_most).collect())
     }
 
+    /// Adds up beside the traffic: whoever writes rollups, or leases permits,
+    /// waits for some rows at most. Sums count once their span is marked, which
+    /// happens only if nothing was added to it meanwhile; else the next run
+    /// begins anew.
     async fn fold(&self, span: Span, start: i64) -> Result<(), StoreError> {
-        let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
-        // A rollup that is added meanwhile would be in no sum.
-        dialect::serialise(&mut tx.conn, Work::Rollups).await?;
+        let mut tx = self.traffic_tx(Scope::System, Access::Read).await?;
+        let state = tx.state_of(span, start).await?;
         let sums = match span {
             Span::Hour => tx.sums_of_hour(start).await?,
             Span::Day => tx.sums_of_day(start).await?,
         };
+        drop(tx);
+        let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
         let mut stale = Query::delete();
         stale
             .from_table(TABLE)
             .and_where(is("start", &start))
             .and_where(is("span", &span));
         tx.conn.execute(&stale).await?;
-        let rows = sums
-            .into_iter()
-            .map(|((tenant, kind, subject, label), (value, sample))| {
-                vec![
-                    tenant.value(),
-                    span.value(),
-                    kind.value(),
-                    start.value(),
-                    subject.value(),
-                    label.value(),
-                    value.requests.value(),
-                    sample.value(),
-                    value.errors.value(),
-                    value.bytes_in.value(),
-                    value.bytes_out.value(),
-                    value.latency.value(),
-                ]
-            });
-        let rows: Vec<Vec<Value>> = rows.collect();
-        tx.insert_rows(TABLE, &COLUMNS, None, rows).await?;
+        tx.conn.commit().await?;
+        let mut rows = sums.into_iter().map(|sum| row_of(span, start, sum));
+        loop {
+            let some: Vec<Vec<Value>> = rows.by_ref().take(ROWS).collect();
+            if some.is_empty() {
+                break;
+            }
+            let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
+            tx.insert_rows(TABLE, &COLUMNS, None, some).await?;
+            tx.conn.commit().await?;
+        }
+        self.mark(span, start, state).await
+    }
+
+    async fn mark(&self, span: Span, start: i64, state: i64) -> Result<(), StoreError> {
+        let mut tx = self.traffic_tx(Scope::System, Access::Write).await?;
+        // A rollup that is added behind the look would be in no sum.
+        dialect::serialise(&mut tx.conn, Work::Rollups).await?;
+        if tx.state_of(span, start).await? != state {
+            return Ok(());
+        }
         let mut mark = Query::insert();
         mark.into_table(FOLDS)
             .columns(["span", "start"])
@@ -301,6 +310,28 @@ impl Store {
         tx.conn.execute(&mark).await?;
         tx.conn.commit().await
     }
+}
+
+/// A sum as a row.
+fn row_of(
+    span: Span,
+    start: i64,
+    ((tenant, kind, subject, label), (value, sample)): ((TenantId, Kind, Uuid, String), (RollupValue, u64)),
+) -> Vec<Value> {
+    vec![
+        tenant.value(),
+        span.value(),
+        kind.value(),
+        start.value(),
+        subject.value(),
+        label.value(),
+        value.requests.value(),
+        sample.value(),
+        value.errors.value(),
+        value.bytes_in.value(),
+        value.bytes_out.value(),
+        value.latency.value(),
+    ]
 }
 
 impl Tx {
@@ -331,6 +362,24 @@ impl Tx {
             Span::Day => self.folds(Span::Day, from, to).await?,
         };
         Ok(Pieces::of(from, to, &hours, &days))
+    }
+
+    /// What is another number after something was added to a span: the requests
+    /// of an hour, the hours of a day that are added up.
+    async fn state_of(&mut self, span: Span, start: i64) -> Result<i64, StoreError> {
+        let end = start + span.millis();
+        if span == Span::Day {
+            let hours = self.folds(Span::Hour, start, end).await?;
+            return Ok(i64::try_from(hours.len()).unwrap_or(i64::MAX));
+        }
+        let mut select = Query::select();
+        select
+            .expr_as(sum("requests"), "requests")
+            .from(ROLLUP)
+            .cond_where(within("minute", &[(start, end)]));
+        let row = self.conn.fetch_optional(&select).await?;
+        let requests: Option<i64> = row.map_or(Ok(None), |row| row.take(ROLLUP, "requests"))?;
+        Ok(requests.unwrap_or(0))
     }
 
     async fn sums_of_hour(&mut self, start: i64) -> Result<Sums, StoreError> {

@@ -1,4 +1,4 @@
-//! Taking over from a running process without losing a connection (ADR 0009).
+//! Taking over from a running process without losing a connection (ADR 0010).
 //!
 //! The process that serves a data directory has a [`Desk`] there, a Unix
 //! socket. Who takes over asks at it ([`claim`]) and is given the listening

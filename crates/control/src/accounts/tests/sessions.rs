@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_model::permission::Role;
-use gatewright_model::tenancy::UserVerb;
+use gatewright_model::tenancy::{UserState, UserVerb};
 use gatewright_model::text::Name;
 
 use crate::if_match::IfMatch;
