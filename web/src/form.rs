@@ -291,11 +291,11 @@ impl FormState {
                 self.wait = Some(wait);
                 self.fail_whole(error.to_string());
             }
-            Error::Illegal(refused) => self.fail_whole(moved_on(&refused)),
             Error::Stale => {
                 self.stale = true;
                 self.fail_whole(OVERTAKEN);
             }
+            Error::Illegal(refused) => self.fail_whole(moved_on(&refused)),
             Error::Guard { .. } | Error::Raced(_) => self.fail_whole(error.to_string()),
             Error::Findings(findings) => {
                 for finding in findings.iter().take(20) {

@@ -47,6 +47,7 @@ impl Page {
     }
 
     /// Renders a page with several forms, one of which may have been refused.
+    /// Where one was sent too often, it says how long to wait.
     ///
     /// # Errors
     /// A fault of ours, when a template fails.
@@ -57,20 +58,12 @@ impl Page {
             // themselves: that is known once they have been rendered.
             page = Self::html(template)?;
         }
-        let worst = forms.iter().max_by_key(|form| form.status());
-        Ok(match worst {
-            Some(form) => page.refused_as(form),
-            None => page,
-        })
-    }
-
-    /// With the status of a form, and how long to wait where it was sent too often.
-    pub(crate) fn refused_as(self, form: &FormState) -> Self {
-        let page = self.status(form.status());
-        match form.wait() {
+        let statuses = forms.iter().map(|form| form.status());
+        let page = page.status(statuses.max().unwrap_or_default());
+        Ok(match forms.iter().filter_map(|form| form.wait()).max() {
             Some(wait) => page.header(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1))),
             None => page,
-        }
+        })
     }
 
     /// The text twin of a page.

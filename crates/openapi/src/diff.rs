@@ -18,9 +18,9 @@ mod operations;
 mod parameters;
 mod schema;
 mod security;
-mod shared;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 
 use crate::document::Document;
 use crate::import::Imported;

@@ -10,6 +10,7 @@ use gatewright_model::id::{MembershipId, TeamId};
 use gatewright_model::page::PageRequest;
 use gatewright_model::permission::{Permission, Role};
 use gatewright_model::reference::Ref;
+use gatewright_model::state::Word;
 use gatewright_model::tenancy::{Membership, StandingVerb, Team, TeamKind};
 use gatewright_model::text::{Email, Name, Slug};
 use gatewright_webkit::authorized::Authorized;
@@ -306,9 +307,9 @@ async fn show(
     let form = form
         .overtaken_by(team.row_version)
         .or("name", team.name.as_str())
-        .or("kind", &team.kind.to_string())
+        .or("kind", team.kind.as_str())
         .or("contact", &contact)
-        .or("role", &Role::Developer.to_string())
+        .or("role", Role::Developer.as_str())
         .or(ROW_VERSION, &team.row_version.to_string());
     let template = One {
         shell: shell.with(&form),
@@ -382,7 +383,7 @@ mod tests {
         admin
             .post(&format!("{path}/suspend"), &[])
             .await
-            .refuses(&["suspend is not possible"]);
+            .refuses(&["so you cannot suspend it"]);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::change::{Class, Code, Collector, Direction, Found, Side};
 use super::flat::At;
 use super::schema::{Pair, Walk};
-use super::shared::Shared;
+use super::unchanged::Shared;
 use super::{Description, bodies, parameters, security};
 use crate::index::{Operation, Webhook};
 

@@ -9,7 +9,7 @@ use super::Description;
 use super::change::{Class, Code, Collector, Direction, Found, Shift, Side};
 use super::flat::{At, Flat, Types, types_of};
 use super::limits;
-use super::shared::Shared;
+use super::unchanged::Shared;
 
 /// Keywords whose meaning for callers is not compared.
 const OPAQUE: [&str; 14] = [
