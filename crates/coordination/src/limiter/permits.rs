@@ -349,7 +349,8 @@ impl Permits {
 
     /// It was taken from the queue, and may be queued again.
     pub(super) fn dequeued(&self) {
-        self.queued.store(false, Ordering::Release);
+        // Also an acquire: whoever queued it meanwhile has taken its permit before the task looks.
+        self.queued.swap(false, Ordering::AcqRel);
     }
 
     /// When a call last asked for one, to a second.
