@@ -41,7 +41,7 @@ pub(crate) enum UploadFault {
     Malformed,
 }
 
-/// How far a request body is. The task that waits for the answer reads it while
+/// How far a request body is. Whoever waits for the answer reads it while
 /// the connection to the upstream draws the body.
 #[derive(Debug)]
 pub(crate) struct Upload {

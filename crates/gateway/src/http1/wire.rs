@@ -1,6 +1,6 @@
 //! The socket of an HTTP/1 connection and what was read from it. The task of the
-//! connection reads heads, the task that sends a body to an upstream reads that
-//! body; never both at once, so neither takes the other's wake-up away.
+//! connection reads heads; whoever sends a body to an upstream reads that body,
+//! in the same task. Never both at once, so neither takes the other's bytes away.
 
 use std::cell::{Cell, RefCell};
 use std::io;
