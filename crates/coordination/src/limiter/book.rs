@@ -118,7 +118,7 @@ pub(super) struct Book {
     reports: Vec<LeaseReport>,
     /// Some of them say that permits come back.
     returns: bool,
-    pending: Option<Pending>,
+    pending: Option<Box<Pending>>,
     /// When to look again.
     pub(super) due: Nanos,
     version: u32,
@@ -213,10 +213,10 @@ impl Book {
             reports: self.take_reports(shape),
             known,
         };
-        self.pending = Some(Pending {
+        self.pending = Some(Box::new(Pending {
             request: request.clone(),
             sent: now,
-        });
+        }));
         Step::Send(request)
     }
 
@@ -239,10 +239,11 @@ impl Book {
         embedded: bool,
         now: Nanos,
     ) -> Recall {
-        let expected = |pending: &mut Pending| pending.request.lease == answer.lease;
-        let Some(Pending { request, sent }) = self.pending.take_if(expected) else {
+        let expected = |pending: &mut Box<Pending>| pending.request.lease == answer.lease;
+        let Some(pending) = self.pending.take_if(expected) else {
             return Recall::Spare;
         };
+        let Pending { request, sent } = *pending;
         let shape = Shape::of(&request.spec);
         permits.overdraft_reported(request.known.overdraft);
         permits.learn(answer, shape, sent, request.spec.window.duration());
@@ -357,9 +358,9 @@ impl Book {
     /// The answer never came: what was in the request has to be said again. If
     /// the lease was granted all the same, it is written off.
     fn abandon(&mut self) {
-        if let Some(Pending { request, .. }) = self.pending.take() {
-            let closed = request
-                .reports
+        if let Some(pending) = self.pending.take() {
+            let reports = pending.request.reports;
+            let closed = reports
                 .into_iter()
                 .filter(|report| report.fate == LeaseFate::Closed);
             self.reports.extend(closed);

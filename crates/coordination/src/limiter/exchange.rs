@@ -43,7 +43,8 @@ pub(super) struct Exchange {
     authority: Arc<dyn Authority>,
     notices: Notices,
     sources: Sources,
-    accounts: HashMap<CounterKey, Account>,
+    /// Boxed: a table has room for twice as many as it holds.
+    accounts: HashMap<CounterKey, Box<Account>>,
     /// When to look at which account; entries that do not match its `due` are old.
     agenda: BinaryHeap<Reverse<(Nanos, CounterKey)>>,
     breaker: Breaker,
@@ -96,7 +97,7 @@ impl Exchange {
                 self.woken(wake);
             }
             if Instant::now() >= sweep_at {
-                self.registry.sweep(self.now(), round);
+                self.registry.sweep(&self.node, self.now(), round);
                 round = round.wrapping_add(1);
                 sweep_at = Instant::now() + SWEEP;
             }
@@ -125,9 +126,9 @@ impl Exchange {
                 // Before the look: what is taken after it queues again.
                 permits.dequeued();
                 let key = permits.key();
-                let account = self.accounts.entry(key.clone()).or_insert_with(|| Account {
-                    book: Book::new(&permits, now),
-                    permits,
+                let account = self.accounts.entry(key.clone()).or_insert_with(|| {
+                    let book = Book::new(&permits, now);
+                    Box::new(Account { permits, book })
                 });
                 schedule(&mut self.agenda, &mut account.book, key, now);
             }

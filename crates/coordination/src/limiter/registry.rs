@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use gatewright_model::id::LimitId;
 use gatewright_model::limit::{Limit, LimitKind, OnStoreFailure};
+use hashbrown::HashTable;
 
 use crate::authority::{LimitSpec, PartitionKey, PartitionTooLong};
 use crate::gcra::{Nanos, Pace};
 use crate::limiter::permits::Permits;
 use crate::limiter::{Node, Wake, nanos};
 
-/// Locks are short, so a few shards keep workers from meeting.
-const SHARDS: usize = 16;
+/// Locks are short, so a few shards keep workers from meeting; and with a million
+/// counters one is looked through in some milliseconds.
+const SHARDS: usize = 32;
 /// Permits that nobody asked for that long are forgotten.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -53,88 +55,122 @@ impl Rule {
     }
 }
 
-type Shard = HashMap<PartitionKey, Arc<Permits>>;
-
 /// One limit.
 #[derive(Debug)]
 pub(super) struct LimitEntry {
     pub(super) id: LimitId,
     pub(super) node: Arc<Node>,
     pub(super) rule: ArcSwap<Rule>,
+    counters: Arc<Counters>,
+}
+
+impl LimitEntry {
+    pub(super) fn permits(self: &Arc<Self>, partition: &str) -> Result<Arc<Permits>, PartitionTooLong> {
+        let hash = self.counters.hash(self.id, partition);
+        let mut shard = self.counters.shard(hash);
+        let is_it = |known: &Arc<Permits>| known.limit.id == self.id && known.partition.as_str() == partition;
+        if let Some(known) = shard.find(hash, is_it) {
+            return Ok(Arc::clone(known));
+        }
+        let key = PartitionKey::new(partition)?;
+        if self.node.keys.load(Ordering::Relaxed) >= self.node.max_keys {
+            self.counters.make_room(&mut shard, &self.node);
+        }
+        let permits = Arc::new(Permits::new(Arc::clone(self), key));
+        shard.insert_unique(hash, Arc::clone(&permits), |known| self.counters.hash_of(known));
+        self.node.keys.fetch_add(1, Ordering::Relaxed);
+        Ok(permits)
+    }
+}
+
+type Shard = HashTable<Arc<Permits>>;
+
+/// The counters of all limits: most limits have few, some have a million. What
+/// they are found by stands in the permits themselves.
+#[derive(Debug, Default)]
+struct Counters {
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
 }
 
-impl LimitEntry {
-    fn new(node: &Arc<Node>, limit: &Limit) -> Self {
-        Self {
-            id: limit.id,
-            node: Arc::clone(node),
-            rule: ArcSwap::from_pointee(Rule::new(limit, 0)),
-            hasher: RandomState::new(),
-            shards: Default::default(),
-        }
+impl Counters {
+    fn hash(&self, limit: LimitId, partition: &str) -> u64 {
+        self.hasher.hash_one((limit, partition))
     }
 
-    pub(super) fn permits(self: &Arc<Self>, partition: &str) -> Result<Arc<Permits>, PartitionTooLong> {
-        let key = PartitionKey::new(partition)?;
-        let mut shard = self.shard(&key);
-        if let Some(known) = shard.get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        if self.node.keys.load(Ordering::Relaxed) >= self.node.max_keys {
-            self.make_room(&mut shard);
-        }
-        let permits = Arc::new(Permits::new(Arc::clone(self), key.clone()));
-        shard.insert(key, Arc::clone(&permits));
-        self.node.keys.fetch_add(1, Ordering::Relaxed);
-        Ok(permits)
+    fn hash_of(&self, permits: &Permits) -> u64 {
+        self.hash(permits.limit.id, permits.partition.as_str())
     }
 
-    fn shard(&self, key: &PartitionKey) -> MutexGuard<'_, Shard> {
-        let hash = usize::try_from(self.hasher.hash_one(key) >> 32).unwrap_or(0);
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        // Other bits than those by which the table goes.
+        let place = usize::try_from(hash >> 32).unwrap_or(0);
         // The remainder is always an index; the first shard is there for the type.
         let [first, ..] = &self.shards;
-        let shard = self.shards.get(hash % SHARDS).unwrap_or(first);
+        let shard = self.shards.get(place % SHARDS).unwrap_or(first);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// First what can go without loss; if nothing can, one whose burst starts
     /// anew. Permits in use stay, there are never more than are in use.
-    fn make_room(&self, shard: &mut Shard) {
-        let now = self.node.nanos(Instant::now());
-        if self.forget(shard, now, 0) == 0
-            && let Some(key) = shard
-                .iter()
-                .find(|(_, permits)| Arc::strong_count(permits) == 1)
-                .map(|(key, _)| key.clone())
+    fn make_room(&self, shard: &mut Shard, node: &Node) {
+        let now = node.nanos(Instant::now());
+        if forget(shard, node, now, 0) == 0
+            && let Some(lone) = shard.iter().find(|permits| Arc::strong_count(permits) == 1)
         {
-            shard.remove(&key);
-            self.node.keys.fetch_sub(1, Ordering::Relaxed);
+            let (hash, lone) = (self.hash_of(lone), Arc::as_ptr(lone));
+            if let Ok(found) = shard.find_entry(hash, |permits| Arc::as_ptr(permits) == lone) {
+                found.remove();
+                node.keys.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 
-    fn forget(&self, shard: &mut Shard, now: Nanos, idle: Nanos) -> usize {
-        let before = shard.len();
-        // New clones of a lone Arc can only come out of this shard, which is locked.
-        shard.retain(|_, permits| Arc::strong_count(permits) > 1 || !permits.is_forgettable(now, idle));
-        let gone = before - shard.len();
-        self.node.keys.fetch_sub(gone, Ordering::Relaxed);
-        gone
+    /// Forgets what was idle for long, in the `round`th part of all.
+    fn sweep(&self, node: &Node, now: Nanos, round: usize) {
+        let Some(shard) = self.shards.get(round % SHARDS) else {
+            return;
+        };
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        forget(&mut shard, node, now, nanos(IDLE));
+        if shard.capacity() > shard.len().saturating_mul(4).max(64) {
+            shard.shrink_to_fit(|known| self.hash_of(known));
+        }
     }
+
+    fn clear(&self) {
+        for shard in &self.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+}
+
+fn forget(shard: &mut Shard, node: &Node, now: Nanos, idle: Nanos) -> usize {
+    let before = shard.len();
+    // New clones of a lone Arc can only come out of this shard, which is locked.
+    shard.retain(|permits| Arc::strong_count(permits) > 1 || !permits.is_forgettable(now, idle));
+    let gone = before - shard.len();
+    node.keys.fetch_sub(gone, Ordering::Relaxed);
+    gone
 }
 
 /// All limits of a node.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     limits: Mutex<HashMap<LimitId, Arc<LimitEntry>>>,
+    counters: Arc<Counters>,
 }
 
 impl Registry {
     pub(super) fn limit(&self, node: &Arc<Node>, limit: &Limit) -> Arc<LimitEntry> {
         let mut limits = self.lock();
         let Some(entry) = limits.get(&limit.id) else {
-            let entry = Arc::new(LimitEntry::new(node, limit));
+            let entry = Arc::new(LimitEntry {
+                id: limit.id,
+                node: Arc::clone(node),
+                rule: ArcSwap::from_pointee(Rule::new(limit, 0)),
+                counters: Arc::clone(&self.counters),
+            });
             limits.insert(limit.id, Arc::clone(&entry));
             return entry;
         };
@@ -155,30 +191,18 @@ impl Registry {
         Arc::clone(entry)
     }
 
-    /// Forgets what was idle for long, in the `round`th part of all shards, and
+    /// Forgets what was idle for long, in the `round`th part of all counters, and
     /// limits of which nothing is left.
-    pub(super) fn sweep(&self, now: Nanos, round: usize) {
-        let entries: Vec<Arc<LimitEntry>> = self.lock().values().cloned().collect();
-        for entry in entries {
-            if let Some(shard) = entry.shards.get(round % SHARDS) {
-                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                entry.forget(&mut shard, now, nanos(IDLE));
-                if shard.capacity() > shard.len().saturating_mul(4).max(64) {
-                    shard.shrink_to_fit();
-                }
-            }
-        }
+    pub(super) fn sweep(&self, node: &Node, now: Nanos, round: usize) {
+        self.counters.sweep(node, now, round);
         // Permits hold their limit: one reference says that there are none.
         self.lock().retain(|_, entry| Arc::strong_count(entry) > 1);
     }
 
     /// Lets go of everything: limits and permits hold each other.
     pub(super) fn clear(&self) {
-        for (_, entry) in self.lock().drain() {
-            for shard in &entry.shards {
-                shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            }
-        }
+        self.lock().clear();
+        self.counters.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<LimitId, Arc<LimitEntry>>> {
