@@ -64,7 +64,7 @@ pub(crate) struct Subscribed<'c> {
 pub(crate) struct Caller {
     proof: Proof,
     pub(crate) application_id: ApplicationId,
-    pub(crate) application: Arc<ApplicationRecord>,
+    pub(crate) application: ApplicationRecord,
 }
 
 /// What a caller proved itself by.

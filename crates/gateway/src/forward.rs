@@ -159,7 +159,7 @@ impl Outgoing<'_> {
         }
         if let Some(consumer) = &self.admitted.consumer {
             write(&CONSUMER_ID, IdText::of(consumer.application_id).as_bytes());
-            write(&CONSUMER_NAME, consumer.name());
+            write(&CONSUMER_NAME, &consumer.name);
             write(&SUBSCRIPTION_ID, IdText::of(consumer.subscription_id).as_bytes());
             write(&PLAN, consumer.plan_slug.as_bytes());
         }

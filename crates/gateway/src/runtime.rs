@@ -17,7 +17,7 @@ use crate::compiled::{CompiledConfig, CompiledLimits, CompiledVersion, Operation
 use crate::limit::{Limits, Partitions, RateHeaders, WorkerPermits};
 use crate::rejection::Rejection;
 use crate::route::{RouteTarget, route};
-use crate::subjects::{ApplicationRecord, Subjects};
+use crate::subjects::{FieldName, Subjects};
 use crate::upstream::target::UpstreamSet;
 
 /// What proofs of callers are checked by.
@@ -134,19 +134,12 @@ impl KeyLocation {
 pub(crate) struct Consumer {
     /// `X-Consumer-Id`: the application.
     pub(crate) application_id: ApplicationId,
-    /// `X-Consumer-Name`, and more that is not told.
-    pub(crate) application: Arc<ApplicationRecord>,
+    /// `X-Consumer-Name`: the application's name as a field can carry it.
+    pub(crate) name: FieldName,
     /// `X-Subscription-Id`.
     pub(crate) subscription_id: SubscriptionId,
     /// `X-Plan`.
     pub(crate) plan_slug: HeaderValue,
-}
-
-impl Consumer {
-    /// The application's name as a field can carry it.
-    pub(crate) fn name(&self) -> &[u8] {
-        self.application.head.as_ref().map_or(b"", |head| head.name())
-    }
 }
 
 /// A request that does not pass.
@@ -345,7 +338,10 @@ impl Runtime {
                     limits: plan.limits(pinned),
                     consumer: caller.map(|caller| Consumer {
                         application_id: caller.application_id,
-                        application: caller.application,
+                        name: caller
+                            .application
+                            .head
+                            .map_or_else(FieldName::new, |head| head.name),
                         subscription_id: subscription.id,
                         plan_slug: plan.slug.clone(),
                     }),

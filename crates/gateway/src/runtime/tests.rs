@@ -158,7 +158,7 @@ async fn names_of_consumers_are_ascii_on_the_wire() {
     world.application.name = gatewright_model::text::Name::parse("Käse 100%").unwrap();
     let admitted = world.call().await.result.unwrap();
     let consumer = admitted.consumer.as_ref().unwrap();
-    assert_eq!(consumer.name(), b"K%C3%A4se 100%25");
+    assert_eq!(consumer.name.as_slice(), b"K%C3%A4se 100%25");
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn a_subscriber_passes_and_is_named_to_the_upstream() {
     let admitted = answer.result.unwrap();
     let consumer = admitted.consumer.as_ref().unwrap();
     assert_eq!(consumer.application_id, id(1));
-    assert_eq!(consumer.name(), b"app 1");
+    assert_eq!(consumer.name.as_slice(), b"app 1");
     assert_eq!(consumer.subscription_id, id(1));
     assert_eq!(consumer.plan_slug, "plan-1");
     assert_eq!(admitted.key_location, KeyLocation::ApiKey);

@@ -160,9 +160,11 @@ impl Change for CredentialRecord {
     }
 }
 
-/// An application with its subscriptions.
+/// An application with its subscriptions. A reader gets a copy: to count readers
+/// would be to write into memory that others read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApplicationRecord {
+    key: [u64; 2],
     /// `None` while only subscriptions of it have arrived.
     pub(crate) head: Option<ApplicationHead>,
     pub(crate) subscriptions: Subscriptions,
@@ -174,13 +176,14 @@ pub(crate) type Subscriptions = SmallVec<[SubscriptionRecord; 1]>;
 /// What is known about an application itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApplicationHead {
-    name: SmallVec<[u8; NAME]>,
+    /// Its name as a header field has it: percent-encoded where it is not printable ASCII.
+    pub(crate) name: FieldName,
     pub(crate) state: ApplicationState,
     seq: i64,
 }
 
-/// Bytes of a name that stand in the record; longer ones are kept beside it.
-const NAME: usize = 24;
+/// The name of an application as a header field has it. Most stand in the record, longer ones beside it.
+pub(crate) type FieldName = SmallVec<[u8; 24]>;
 
 /// What is escaped in names beside what is not ASCII. The escape itself, so that names can be told apart.
 const NOT_IN_NAMES: &AsciiSet = &CONTROLS.add(b'%');
@@ -194,11 +197,6 @@ impl ApplicationHead {
             state: delta.state,
             seq: delta.seq,
         }
-    }
-
-    /// Its name as a header field has it: percent-encoded where it is not printable ASCII.
-    pub(crate) fn name(&self) -> &[u8] {
-        &self.name
     }
 }
 
@@ -246,22 +244,14 @@ impl SubscriptionRecord {
     }
 }
 
-/// An application in its place. Its key stands beside it, so that looking for
-/// another one does not touch it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Placed {
-    key: [u64; 2],
-    pub(super) application: Arc<ApplicationRecord>,
-}
-
-impl Placed {
+impl ApplicationRecord {
     /// What an application is found by.
     pub(super) fn key_of(id: ApplicationId) -> [u64; 2] {
         words(id.uuid().as_bytes())
     }
 }
 
-impl Keyed for Placed {
+impl Keyed for ApplicationRecord {
     type Key = [u64; 2];
 
     fn key(&self) -> [u64; 2] {
@@ -299,39 +289,39 @@ impl ApplicationChange {
 }
 
 impl Change for ApplicationChange {
-    type Record = Placed;
+    type Record = ApplicationRecord;
 
     fn key(&self) -> [u64; 2] {
-        Placed::key_of(self.id)
+        ApplicationRecord::key_of(self.id)
     }
 
-    fn fresh(&self) -> Placed {
+    fn fresh(&self) -> ApplicationRecord {
         let (head, subscriptions) = match &self.what {
             Changed::Head(head) => (Some(head.clone()), Subscriptions::new()),
             Changed::Subscription(subscription) => (None, Subscriptions::from([*subscription])),
         };
-        Placed {
+        ApplicationRecord {
             key: self.key(),
-            application: Arc::new(ApplicationRecord { head, subscriptions }),
+            head,
+            subscriptions,
         }
     }
 
-    fn applied_to(&self, placed: &Placed) -> Option<Placed> {
-        let record = &placed.application;
-        let mut new = ApplicationRecord::clone(record);
+    fn applied_to(&self, record: &ApplicationRecord) -> Option<ApplicationRecord> {
         match &self.what {
             Changed::Head(head) => {
                 let known = record.head.as_ref().map_or(i64::MIN, |known| known.seq);
-                new.head = (head.seq > known).then(|| Some(head.clone()))?;
+                (head.seq > known).then(|| ApplicationRecord {
+                    head: Some(head.clone()),
+                    ..record.clone()
+                })
             }
-            Changed::Subscription(subscription) => {
-                new.subscriptions = with(&record.subscriptions, *subscription)?;
-            }
+            Changed::Subscription(subscription) => Some(ApplicationRecord {
+                key: record.key,
+                head: record.head.clone(),
+                subscriptions: with(&record.subscriptions, *subscription)?,
+            }),
         }
-        Some(Placed {
-            key: placed.key,
-            application: Arc::new(new),
-        })
     }
 }
 
