@@ -75,15 +75,6 @@ impl Subjects {
         self.applied.store(0, Ordering::Release);
     }
 
-    /// For very many changes at once.
-    pub(crate) fn load(&self) -> Load<'_> {
-        Load {
-            subjects: self,
-            changes: Changes::default(),
-            applied: 0,
-        }
-    }
-
     fn apply_alone(&self, deltas: &[Delta]) {
         let mut changes = Changes::default();
         changes.add(deltas);
@@ -121,39 +112,34 @@ impl Changes {
     }
 }
 
-/// Changes that are read one chunk after the other. Applying a chunk copies
-/// every shard, so the more there is, the more is collected before.
-#[derive(Debug)]
-pub(crate) struct Load<'s> {
-    subjects: &'s Subjects,
+/// Changes that are read one chunk after the other into what is empty. Applying
+/// a chunk copies every shard, so the more there is, the more is collected before.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
     changes: Changes,
     applied: usize,
 }
 
-impl Load<'_> {
+impl Load {
     /// Takes the next chunk.
-    pub(crate) fn add(&mut self, deltas: &[Delta]) {
+    pub(crate) fn add(&mut self, subjects: &Subjects, deltas: &[Delta]) {
         self.changes.add(deltas);
         if self.changes.len() > self.applied / 2 {
-            self.put();
+            self.put(subjects);
         }
     }
 
     /// Applies what is left: everything up to this number is here.
-    pub(crate) fn finish(mut self, through: i64) {
-        self.put();
-        self.subjects.apply(&[], through);
+    pub(crate) fn finish(mut self, subjects: &Subjects, through: i64) {
+        self.put(subjects);
+        subjects.apply(&[], through);
     }
 
-    fn put(&mut self) {
+    fn put(&mut self, subjects: &Subjects) {
         let changes = std::mem::take(&mut self.changes);
         self.applied += changes.len();
-        let _writing = self
-            .subjects
-            .writing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.subjects.put(changes);
+        let _writing = subjects.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        subjects.put(changes);
     }
 }
 
@@ -213,9 +199,9 @@ mod tests {
             })
             .collect();
         let (loaded, applied) = (Subjects::default(), Subjects::default());
-        let mut load = loaded.load();
-        deltas.chunks(7).for_each(|chunk| load.add(chunk));
-        load.finish(200);
+        let mut load = Load::default();
+        deltas.chunks(7).for_each(|chunk| load.add(&loaded, chunk));
+        load.finish(&loaded, 200);
         applied.apply(&deltas, 200);
         assert_eq!((loaded.applied(), loaded.credential_count()), (200, 70));
         for key in 0..70_u128 {

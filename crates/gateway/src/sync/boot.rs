@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::compiled::{CompiledConfig, Patience, compile};
 use crate::disk::{Disk, DiskError};
+use crate::subjects::Load;
 
 use super::{ConfigSync, Durable, blocking};
 
@@ -14,9 +15,9 @@ impl ConfigSync {
     pub(super) async fn boot(&mut self, dir: PathBuf) -> Result<(), DiskError> {
         let runtime = Arc::clone(&self.runtime);
         let (disk, alerts, config) = blocking(move || {
-            let mut load = runtime.subjects().load();
-            let (disk, mut alerts) = Disk::open(&dir, |deltas| load.add(deltas))?;
-            load.finish(disk.through());
+            let (subjects, mut load) = (runtime.subjects(), Load::default());
+            let (disk, mut alerts) = Disk::open(&dir, |deltas| load.add(subjects, deltas))?;
+            load.finish(subjects, disk.through());
             let config = newest(&disk, &mut alerts).map(Arc::new);
             if let Some(config) = &config {
                 runtime.activate(Arc::clone(config));

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::compiled::{CompileError, CompiledConfig, Patience, compile, missing_parts};
 use crate::disk::Disk;
 use crate::source::{Away, DeltaPage};
+use crate::subjects::Load;
 
 use super::{ANSWER, ConfigSync, DELIVERY, DISK_PAUSE, Durable, asked, blocking};
 
@@ -72,14 +73,30 @@ impl ConfigSync {
 
     async fn take_deltas(&mut self, head: i64) -> Result<(), Away> {
         let mut position = self.position();
-        while position < head {
-            let page = asked(DELIVERY, self.ends.source.deltas(position, PAGE)).await?;
-            if page.through <= position {
+        // Nothing is open yet that a revocation could close: what comes first may be gathered.
+        let mut load = (self.runtime.subjects().applied() == 0).then(Load::default);
+        let taken = self.take_pages(head, &mut position, &mut load).await;
+        if let Some(load) = load {
+            let runtime = Arc::clone(&self.runtime);
+            blocking(move || load.finish(runtime.subjects(), position)).await;
+        }
+        taken
+    }
+
+    async fn take_pages(
+        &mut self,
+        head: i64,
+        position: &mut i64,
+        load: &mut Option<Load>,
+    ) -> Result<(), Away> {
+        while *position < head {
+            let page = asked(DELIVERY, self.ends.source.deltas(*position, PAGE)).await?;
+            if page.through <= *position {
                 return Err(Away::because("the source delivers nothing up to its own head"));
             }
-            position = page.through;
+            *position = page.through;
             let more = page.more;
-            self.apply(page).await;
+            *load = self.apply(page, load.take()).await;
             if !more {
                 break;
             }
@@ -99,19 +116,22 @@ impl ConfigSync {
         }
     }
 
-    async fn apply(&mut self, page: DeltaPage) {
+    async fn apply(&mut self, page: DeltaPage, load: Option<Load>) -> Option<Load> {
         let runtime = Arc::clone(&self.runtime);
         let disk = self.disk.take();
         let keep = matches!(self.durable, Durable::Current);
-        let (disk, written) = blocking(move || {
+        let (disk, load, written) = blocking(move || {
+            let (mut disk, mut load) = (disk, load);
             // In force first: a full disk must not keep a revoked key alive.
-            runtime.subjects().apply(&page.deltas, page.through);
-            let mut disk = disk;
+            match &mut load {
+                Some(load) => load.add(runtime.subjects(), &page.deltas),
+                None => runtime.subjects().apply(&page.deltas, page.through),
+            }
             let written = match &mut disk {
                 Some(disk) if keep => disk.append(&page.deltas, page.through),
                 _ => Ok(()),
             };
-            (disk, written)
+            (disk, load, written)
         })
         .await;
         self.disk = disk;
@@ -121,6 +141,7 @@ impl ConfigSync {
                 tracing::warn!(%error, "the log of changes could not be written anew");
             }
         }
+        load
     }
 
     fn note_log(&mut self, written: io::Result<()>) {
