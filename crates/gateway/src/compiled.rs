@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use gatewright_model::id::VersionId;
 use gatewright_model::snapshot::PartHash;
+use smallvec::SmallVec;
 
 use crate::maps::FastMap;
 use crate::upstream::target::UpstreamSet;
@@ -55,7 +56,7 @@ struct PreparedUpstream {
 pub(crate) struct TenantRoutes {
     pub(crate) tenant: Arc<CompiledTenant>,
     /// By context path, with its leading slash.
-    pub(crate) contexts: FastMap<Box<str>, ApiRoutes>,
+    pub(crate) contexts: FastMap<AddressText, ApiRoutes>,
     /// The most segments that a context has.
     pub(crate) deepest: usize,
 }
@@ -64,13 +65,25 @@ pub(crate) struct TenantRoutes {
 #[derive(Debug)]
 pub(crate) struct ApiRoutes {
     pub(crate) api: Arc<CompiledApi>,
-    /// By label.
-    pub(crate) versions: FastMap<Box<str>, VersionRoute>,
+    /// Few, mostly one: a list is searched fastest.
+    versions: SmallVec<[VersionRoute; 1]>,
 }
+
+impl ApiRoutes {
+    /// The version with this label. Where two have one address, the later one has it.
+    pub(crate) fn version(&self, label: &str) -> Option<&VersionRoute> {
+        let has_it = |route: &&VersionRoute| route.label.as_slice() == label.as_bytes();
+        self.versions.iter().rev().find(has_it)
+    }
+}
+
+/// A piece of an address, which most often stands in the record that is found by it.
+pub(crate) type AddressText = SmallVec<[u8; 24]>;
 
 /// A version, and how one gets in.
 #[derive(Debug)]
 pub(crate) struct VersionRoute {
+    label: AddressText,
     pub(crate) version: Arc<CompiledVersion>,
     /// Where its calls go, under the address rule of its tenant.
     pub(crate) upstream: Option<Arc<UpstreamSet>>,

@@ -67,10 +67,10 @@ fn version<'c>(routes: &'c TenantRoutes, path: &str, start: usize) -> Option<Rou
     }
     ends.iter().take(count).rev().find_map(|end| {
         let (context, behind) = under_tenant.split_at_checked(*end)?;
-        let api = routes.contexts.get(context)?;
+        let api = routes.contexts.get(context.as_bytes())?;
         let behind = behind.strip_prefix('/')?;
         let label = behind.split('/').next().unwrap_or("");
-        let version = api.versions.get(label)?;
+        let version = api.version(label)?;
         let rest_at = start + context.len() + "/".len() + label.len();
         Some(RouteTarget {
             api,

@@ -10,8 +10,8 @@ use gatewright_model::snapshot::{Manifest, PartHash, PartKind, PartRef};
 use gatewright_model::tenancy::DEFAULT_TENANT;
 
 use super::{
-    ApiRoutes, CompiledApi, CompiledConfig, CompiledPlan, CompiledTenant, CompiledVersion, Keyed, LeftOut,
-    Part, PreparedUpstream, TenantRoutes, VersionRoute,
+    AddressText, ApiRoutes, CompiledApi, CompiledConfig, CompiledPlan, CompiledTenant, CompiledVersion,
+    Keyed, LeftOut, Part, PreparedUpstream, TenantRoutes, VersionRoute,
 };
 use crate::maps::FastMap;
 use crate::upstream::target::UpstreamSet;
@@ -245,18 +245,17 @@ impl Assembly<'_> {
         let mut contexts = FastMap::default();
         for api in self.apis.remove(&tenant.id).unwrap_or_default() {
             let versions = self.versions.remove(&api.id).unwrap_or_default();
-            let routes = versions.into_iter().map(|version| {
-                let label = version.label.clone();
-                (label, self.version(&tenant, &api, version))
-            });
+            let routes = versions
+                .into_iter()
+                .map(|version| self.version(&tenant, &api, version));
             let versions = routes.collect();
-            contexts.insert(api.context.clone(), ApiRoutes { api, versions });
+            contexts.insert(api.context.bytes().collect(), ApiRoutes { api, versions });
         }
         TenantRoutes {
             tenant,
             deepest: contexts
                 .keys()
-                .map(|context| context.matches('/').count())
+                .map(|context: &AddressText| context.iter().filter(|byte| **byte == b'/').count())
                 .max()
                 .unwrap_or(0),
             contexts,
@@ -280,6 +279,7 @@ impl Assembly<'_> {
             (Some(_), None) => Keyed::No,
         };
         VersionRoute {
+            label: version.label.bytes().collect(),
             upstream: self.upstream(tenant, &version),
             version,
             keyless,

@@ -11,6 +11,7 @@ use gatewright_model::template::PathTemplate;
 use gatewright_model::text::VersionLabel;
 use gatewright_model::time::Timestamp;
 use http::{HeaderValue, Method};
+use smallvec::SmallVec;
 use wayfind::{Router, RouterBuilder};
 
 use crate::lifecycle::LifecycleHeaders;
@@ -68,12 +69,9 @@ pub struct CompiledOperation {
     pub template: Box<str>,
 }
 
-/// The methods of one path. A document has few of them, so a list is searched fastest.
-#[derive(Debug)]
-struct DescribedPath {
-    methods: Vec<(Method, usize)>,
-    allow: HeaderValue,
-}
+/// The methods of one path, each with the index of its operation. A path has few
+/// of them, mostly one: a list is searched fastest.
+type DescribedPath = SmallVec<[(Method, usize); 1]>;
 
 /// What a path and a method mean to a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,14 +150,14 @@ impl CompiledVersion {
             };
         };
         let of = |wanted: &Method| {
-            let found = described.methods.iter().find(|(known, _)| known == wanted);
+            let found = described.iter().find(|(known, _)| known == wanted);
             found.map(|(_, index)| *index)
         };
         let index = of(method).or_else(|| (*method == Method::HEAD).then(|| of(&Method::GET))?);
         match (index, self.unmatched) {
             (Some(index), _) => OperationMatch::Operation(index),
             (None, Unmatched::Forward) => OperationMatch::Forward,
-            (None, Unmatched::Refuse) => OperationMatch::OtherMethods(described.allow.clone()),
+            (None, Unmatched::Refuse) => OperationMatch::OtherMethods(allow(described)),
         }
     }
 }
@@ -183,33 +181,29 @@ fn routes(operations: &[OperationPart]) -> Result<(Router<usize>, Box<[Described
                     .insert(&route, place)
                     .map_err(|error| format!("the template {}: {error}", operation.template))?;
                 by_route.insert(route, place);
-                paths.push(DescribedPath {
-                    methods: Vec::new(),
-                    allow: HeaderValue::from_static(""),
-                });
+                paths.push(DescribedPath::new());
                 place
             }
         };
         if let Some(path) = paths.get_mut(place)
-            && path.methods.iter().all(|(known, _)| *known != method)
+            && path.iter().all(|(known, _)| *known != method)
         {
-            path.methods.push((method, index));
+            path.push((method, index));
         }
-    }
-    for path in &mut paths {
-        path.allow = allow(&path.methods)?;
     }
     Ok((builder.build(), paths.into()))
 }
 
-fn allow(methods: &[(Method, usize)]) -> Result<HeaderValue, String> {
+/// What a path allows (RFC 9110, section 10.2.1).
+fn allow(methods: &[(Method, usize)]) -> HeaderValue {
     let has = |wanted: Method| methods.iter().any(|(method, _)| *method == wanted);
     let mut names: Vec<&str> = methods.iter().map(|(method, _)| method.as_str()).collect();
     if has(Method::GET) && !has(Method::HEAD) {
         names.push("HEAD");
     }
     names.sort_unstable();
-    HeaderValue::try_from(names.join(", ")).map_err(|error| error.to_string())
+    // Methods are tokens, which any field can carry.
+    HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]
