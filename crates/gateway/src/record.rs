@@ -1,7 +1,8 @@
-//! Call records on their way out: a bounded queue for each worker, and one
-//! writer that adds them up to rollups and hands batches to the sink.
+//! Call records on their way out: a bounded list for each worker, and one
+//! writer that takes the lists whole, adds them up to rollups and hands them to
+//! the sink. A record is written once and not moved again.
 //!
-//! A record is at most [`FLUSH`] in a queue; that much a crash may lose. While
+//! A record is at most [`FLUSH`] in a list; that much a crash may lose. While
 //! the sink is away, calls beyond a bound are forgotten, the oldest first, and
 //! counted; their rollups are kept.
 
@@ -16,14 +17,13 @@ use gatewright_model::time::{Clock, Entropy};
 use gatewright_model::traffic::CallRecord;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::source::{Away, RecordBatch, RecordSink};
-use pending::Pending;
+use pending::{BATCH, Pending};
 
 /// How long a record waits for its batch at most.
 pub const FLUSH: Duration = Duration::from_millis(500);
@@ -37,6 +37,9 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// a flush interval fills it to two thirds.
 const QUEUE: usize = 16_384;
 
+/// So much room an emptied list keeps, for each record that it held.
+const ROOM: usize = 2;
+
 /// Makes queues and owns the writer. Clones are the same recorder.
 #[derive(Debug, Clone)]
 pub struct Recorder(Arc<Shared>);
@@ -44,27 +47,34 @@ pub struct Recorder(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     /// Where the writer finds the queues; nobody else holds this for long.
-    queues: Mutex<Vec<Receiver<CallRecord>>>,
+    queues: Mutex<Vec<Arc<Queue>>>,
     filling: Notify,
     lost: AtomicU64,
     stop: CancellationToken,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// What one worker has recorded. The lock is held for a push, or for a swap.
+type Queue = Mutex<Vec<CallRecord>>;
+
 /// Where one worker puts its records.
 #[derive(Debug)]
 pub struct RecordQueue {
-    sender: Sender<CallRecord>,
+    queue: Arc<Queue>,
     shared: Arc<Shared>,
 }
 
 impl RecordQueue {
-    /// Hands a record over. Never waits: when the writer is too far behind, the
-    /// record is counted as lost.
+    /// Hands a record over. Never waits for the sink: when the writer is too far
+    /// behind, the record is counted as lost.
     pub fn push(&self, record: CallRecord) {
-        if self.sender.try_send(record).is_err() {
+        let mut queue = lock(&self.queue);
+        if queue.len() >= QUEUE {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
-        } else if self.sender.capacity() == QUEUE / 2 {
+            return;
+        }
+        queue.push(record);
+        if queue.len() == BATCH {
             self.shared.filling.notify_one();
         }
     }
@@ -103,6 +113,7 @@ impl Recorder {
             sink,
             ids,
             pending: Pending::default(),
+            spare: Vec::new(),
             unsent: None,
             away: false,
         };
@@ -113,10 +124,10 @@ impl Recorder {
     /// A queue for a worker.
     #[must_use]
     pub fn queue(&self) -> RecordQueue {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        lock(&self.0.queues).push(receiver);
+        let queue = Arc::default();
+        lock(&self.0.queues).push(Arc::clone(&queue));
         RecordQueue {
-            sender,
+            queue,
             shared: Arc::clone(&self.0),
         }
     }
@@ -149,6 +160,8 @@ struct Writer {
     sink: Arc<dyn RecordSink>,
     ids: BatchIds,
     pending: Pending,
+    /// Emptied lists, with their room: workers fill them again.
+    spare: Vec<Vec<CallRecord>>,
     /// Was tried and may have been written: it is tried again under its id.
     unsent: Option<RecordBatch>,
     away: bool,
@@ -179,18 +192,31 @@ impl Writer {
     }
 
     fn collect(&mut self) {
-        let mut queues = lock(&self.shared.queues);
-        queues.retain_mut(|queue| {
-            loop {
-                match queue.try_recv() {
-                    Ok(call) => self.pending.add(call),
-                    Err(mpsc::error::TryRecvError::Empty) => return true,
-                    Err(mpsc::error::TryRecvError::Disconnected) => return false,
-                }
+        let shared = Arc::clone(&self.shared);
+        let mut forgotten = 0;
+        lock(&shared.queues).retain(|queue| {
+            // Looked at first: what a worker leaves behind at its end is taken below.
+            let in_use = Arc::strong_count(queue) > 1;
+            let mut list = lock(queue);
+            if !list.is_empty() {
+                let full = std::mem::replace(&mut *list, self.spare.pop().unwrap_or_default());
+                drop(list);
+                forgotten += self.pending.add(full);
             }
+            in_use
         });
-        let forgotten = self.pending.trim();
-        self.shared.lost.fetch_add(forgotten, Ordering::Relaxed);
+        forgotten += self.pending.trim();
+        shared.lost.fetch_add(forgotten, Ordering::Relaxed);
+    }
+
+    /// Keeps the room of a list that was written, as far as it was needed.
+    fn recycle(&mut self, mut list: Vec<CallRecord>) {
+        let used = list.len();
+        list.clear();
+        list.shrink_to(used.saturating_mul(ROOM));
+        if self.spare.len() < lock(&self.shared.queues).len() {
+            self.spare.push(list);
+        }
     }
 
     /// Writes batch after batch until nothing is left or the sink is away.
@@ -209,6 +235,7 @@ impl Writer {
                     if std::mem::take(&mut self.away) {
                         tracing::info!("call records are written again");
                     }
+                    self.recycle(batch.calls);
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut self.away, true) {

@@ -1,31 +1,41 @@
 //! Latency as buckets that can be added up: percentiles of any group of
 //! rollups without a look at single calls.
 
+use smallvec::SmallVec;
+
 /// A histogram of durations in microseconds. Eight buckets for each power of
 /// two from 64 µs to about 67 s keep every percentile within 6 % of the truth.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LatencyHistogram {
-    counts: Vec<u32>,
+    /// Those that count something, in their order. Most histograms are of one
+    /// call or two and stand in their record.
+    buckets: SmallVec<[Bucket; 2]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bucket {
+    index: u8,
+    count: u32,
 }
 
 const SUB_BITS: u32 = 3;
 const FIRST_OCTAVE: u32 = 6;
-const OCTAVES: u32 = 20;
-const BUCKETS: usize = ((OCTAVES << SUB_BITS) + 1) as usize;
+const OCTAVES: u8 = 20;
+const LAST_BUCKET: u8 = OCTAVES << SUB_BITS;
 
-fn bucket_of(micros: u64) -> usize {
+fn bucket_of(micros: u64) -> u8 {
     if micros < 1 << FIRST_OCTAVE {
         return 0;
     }
     let octave = micros.ilog2();
     let sub = (micros >> (octave - SUB_BITS)) & ((1 << SUB_BITS) - 1);
     let index = (u64::from(octave - FIRST_OCTAVE) << SUB_BITS) + sub + 1;
-    usize::try_from(index).unwrap_or(BUCKETS).min(BUCKETS - 1)
+    u8::try_from(index).unwrap_or(LAST_BUCKET).min(LAST_BUCKET)
 }
 
 /// The middle of a bucket, in microseconds.
-fn middle_of(bucket: usize) -> u64 {
-    let Some(index) = (bucket as u64).checked_sub(1) else {
+fn middle_of(bucket: u8) -> u64 {
+    let Some(index) = u64::from(bucket).checked_sub(1) else {
         return 1 << (FIRST_OCTAVE - 1);
     };
     let octave = (index >> SUB_BITS) + u64::from(FIRST_OCTAVE);
@@ -42,8 +52,8 @@ impl LatencyHistogram {
 
     /// Adds another histogram to this one.
     pub fn merge(&mut self, other: &Self) {
-        for (bucket, count) in other.counts.iter().enumerate() {
-            self.count(bucket, *count);
+        for bucket in &other.buckets {
+            self.count(bucket.index, bucket.count);
         }
     }
 
@@ -51,12 +61,12 @@ impl LatencyHistogram {
     /// `None` when nothing was counted.
     #[must_use]
     pub fn percentile(&self, share: f64) -> Option<u64> {
-        let total: u64 = self.counts.iter().map(|count| u64::from(*count)).sum();
+        let total: u64 = self.buckets.iter().map(|bucket| u64::from(bucket.count)).sum();
         let mut below = 0_u64;
-        for (bucket, count) in self.counts.iter().enumerate() {
-            below += u64::from(*count);
-            if below > 0 && below as f64 >= share * total as f64 {
-                return Some(middle_of(bucket));
+        for bucket in &self.buckets {
+            below += u64::from(bucket.count);
+            if below as f64 >= share * total as f64 {
+                return Some(middle_of(bucket.index));
             }
         }
         None
@@ -65,11 +75,10 @@ impl LatencyHistogram {
     /// The stored form: pairs of (bucket, count) as LEB128 numbers, empty buckets left out.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         let mut out = Vec::new();
-        for (bucket, count) in filled {
-            write_leb(&mut out, u32::try_from(bucket).unwrap_or(u32::MAX));
-            write_leb(&mut out, *count);
+        for bucket in &self.buckets {
+            write_leb(&mut out, bucket.index.into());
+            write_leb(&mut out, bucket.count);
         }
         out
     }
@@ -79,9 +88,9 @@ impl LatencyHistogram {
     pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         let mut histogram = Self::default();
         while !bytes.is_empty() {
-            let bucket = usize::try_from(read_leb(&mut bytes)?).ok()?;
+            let bucket = u8::try_from(read_leb(&mut bytes)?).ok()?;
             let count = read_leb(&mut bytes)?;
-            if bucket >= BUCKETS {
+            if bucket > LAST_BUCKET {
                 return None;
             }
             histogram.count(bucket, count);
@@ -89,12 +98,17 @@ impl LatencyHistogram {
         Some(histogram)
     }
 
-    fn count(&mut self, bucket: usize, by: u32) {
-        if self.counts.len() <= bucket {
-            self.counts.resize(bucket + 1, 0);
+    fn count(&mut self, index: u8, by: u32) {
+        if by == 0 {
+            return;
         }
-        if let Some(count) = self.counts.get_mut(bucket) {
-            *count = count.saturating_add(by);
+        match self.buckets.binary_search_by_key(&index, |bucket| bucket.index) {
+            Ok(place) => {
+                if let Some(bucket) = self.buckets.get_mut(place) {
+                    bucket.count = bucket.count.saturating_add(by);
+                }
+            }
+            Err(place) => self.buckets.insert(place, Bucket { index, count: by }),
         }
     }
 }
@@ -158,7 +172,7 @@ mod tests {
         #[test]
         fn damaged_bytes_do_not_panic(bytes: Vec<u8>) {
             let reread = LatencyHistogram::from_bytes(&bytes).map(|histogram| histogram.to_bytes().len());
-            prop_assert!(reread.is_none_or(|length| length <= bytes.len() + 2 * BUCKETS));
+            prop_assert!(reread.is_none_or(|length| length <= bytes.len() + 2 * usize::from(LAST_BUCKET)));
         }
     }
 

@@ -148,10 +148,13 @@ async fn a_full_queue_counts_what_it_loses() {
 #[test]
 fn while_the_sink_is_away_old_calls_go_and_their_sums_stay() {
     let mut pending = Pending::default();
-    for number in 0..50_010 {
-        pending.add(call(number, 0, 200));
+    for first in (0..50_010).step_by(1_667) {
+        let list = (first..first + 1_667)
+            .map(|number| call(number, 0, 200))
+            .collect();
+        assert_eq!(pending.add(list), 0);
     }
-    assert_eq!(pending.trim(), 10);
+    assert_eq!((pending.trim(), pending.calls()), (10, 50_000));
     let ids = BatchIds {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
@@ -159,5 +162,23 @@ fn while_the_sink_is_away_old_calls_go_and_their_sums_stay() {
     let first = pending.batch(&ids).unwrap();
     assert_eq!(first.calls[0].id, id(10));
     assert_eq!(first.rollups[0].1.requests, 50_010);
-    assert!(pending.batch(&ids).unwrap().rollups.is_empty());
+    let further: Vec<_> = std::iter::from_fn(|| pending.batch(&ids)).collect();
+    let calls: usize = further.iter().map(|batch| batch.calls.len()).sum();
+    assert_eq!((first.calls.len() + calls, pending.calls()), (50_000, 0));
+    assert!(further.iter().all(|batch| batch.rollups.is_empty()));
+}
+
+#[test]
+fn a_list_that_became_long_is_written_in_parts() {
+    let mut pending = Pending::default();
+    pending.add((0..12_001).map(|number| call(number, 0, 200)).collect());
+    // And what is little goes together.
+    pending.add(vec![call(20_000, 0, 200)]);
+    pending.add(vec![call(20_001, 0, 200)]);
+    let ids = BatchIds {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let sizes = std::iter::from_fn(|| pending.batch(&ids)).map(|batch| batch.calls.len());
+    assert_eq!(sizes.collect::<Vec<_>>(), [5_000, 5_000, 2_001, 2]);
 }
