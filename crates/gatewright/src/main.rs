@@ -12,7 +12,6 @@ mod commands;
 mod demo;
 mod failure;
 mod log;
-mod memory;
 mod output;
 mod sample;
 mod schema;
@@ -27,10 +26,19 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    memory::keep_pages_small();
+    keep_pages_small();
     let exit = match cli::read() {
         Ok(command) => commands::run(command).unwrap_or_else(|failure| failure.tell()),
         Err(exit) => exit,
     };
     exit.into()
+}
+
+/// With huge pages a process holds all 2 MB as soon as it touches one byte: an
+/// idle process held 36 MB with them and 12 MB without. The allocator does not
+/// ask for them, and the kernel is told not to give them unasked. Where it does
+/// not know the question, it does not give such pages either.
+fn keep_pages_small() {
+    #[cfg(target_os = "linux")]
+    rustix::thread::disable_transparent_huge_pages(true).ok();
 }

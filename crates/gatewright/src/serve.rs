@@ -34,7 +34,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::demo::Shop;
 use crate::failure::Failure;
-use crate::memory;
 use crate::sample::Sample;
 use crate::serve::addresses::Addresses;
 use crate::serve::control_plane::ControlPlane;
@@ -244,7 +243,6 @@ impl Server {
         self.serve_on(listeners.management, self.control.management(), stop)?;
         self.serve_on(listeners.portal, self.control.portal(), stop)?;
         self.base.tasks.spawn(self.watch.clone().run(self.last.clone()));
-        self.base.tasks.spawn(memory::give_back(stop.clone()));
         Ok(())
     }
 

@@ -16,8 +16,9 @@ use crate::subjects::Load;
 
 use super::{ANSWER, ConfigSync, DELIVERY, DISK_PAUSE, Durable, asked, blocking};
 
-/// Changes in one page.
-const PAGE: usize = 10_000;
+/// Changes in one page. What a page takes while it is read lies between what stays:
+/// with pages of 10,000 a gateway of 100,000 keys held 20 MB more.
+const PAGE: usize = 1_000;
 
 /// Longer than any call holds the configuration that it is decided by.
 const RETIRES: Duration = Duration::from_secs(5);
