@@ -12,7 +12,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 
 /// Nothing that a test asks for may take longer.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(120);
+/// A raw answer that has not ended ends with this silence.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Which protocol the client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +135,7 @@ impl Client {
     /// Any request, where no answer is an outcome too.
     ///
     /// # Errors
-    /// When the connection or the exchange fails, or takes over a minute.
+    /// When the connection or the exchange fails, or takes over two minutes.
     pub async fn attempt(
         &self,
         method: Method,
@@ -193,7 +195,7 @@ impl Client {
     }
 
     /// Sends bytes as they are and reads until the other side closes or is
-    /// silent for two seconds.
+    /// silent for half a minute.
     ///
     /// # Panics
     /// When the address does not accept a connection.
@@ -202,7 +204,7 @@ impl Client {
         let address: SocketAddr = self.authority.parse().expect("an address and port");
         let mut stream = TcpStream::connect(address).expect("the address accepts");
         stream
-            .set_read_timeout(Some(Duration::from_secs(2)))
+            .set_read_timeout(Some(SILENCE))
             .expect("a timeout can be set");
         stream.write_all(bytes).ok();
         let mut answer = Vec::new();

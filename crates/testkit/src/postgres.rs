@@ -59,7 +59,7 @@ impl Postgres {
         let mut arguments: Vec<OsString> = rest.iter().map(OsString::from).collect();
         arguments.push(data);
         let (program, arguments) = as_postgres(&postgres.binaries.join("initdb"), arguments);
-        let exit = run(&program, &arguments, &[], Duration::from_secs(60));
+        let exit = run(&program, &arguments, &[], Duration::from_secs(120));
         assert_eq!(exit.code, 0, "initdb: {}", exit.stderr);
         postgres.start_again();
         postgres
@@ -75,14 +75,14 @@ impl Postgres {
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal("INT");
-            process.wait(Duration::from_secs(30));
+            process.wait(Duration::from_secs(60));
         }
     }
 
     /// Starts it on the same port and data.
     ///
     /// # Panics
-    /// When it does not answer within 30 s.
+    /// When it does not answer within a minute.
     pub fn start_again(&mut self) {
         let settings = [
             format!("port={}", self.port),
@@ -99,7 +99,7 @@ impl Postgres {
         self.process = Some(Process::spawn(&program, &arguments, &[]));
         let ready = self.binaries.join("pg_isready");
         let port = self.port.to_string();
-        eventually_blocking(Duration::from_secs(30), "Postgres answers", || {
+        eventually_blocking(Duration::from_secs(60), "Postgres answers", || {
             let mut command = Command::new(&ready);
             let answer = command.args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
             answer.is_ok_and(|status| status.success()).then_some(())

@@ -3,9 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::wait::eventually_blocking;
 
@@ -24,6 +25,9 @@ kill "$watch" 2>/dev/null
 exit "$code"
 "#;
 
+/// After this long without a word nothing more comes from who has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// What a finished program left behind.
 #[derive(Debug, Clone)]
 pub struct Exit {
@@ -41,6 +45,8 @@ pub struct Process {
     pid: u32,
     lines: Mutex<Receiver<String>>,
     stderr: Arc<Mutex<String>>,
+    /// Nobody can say anything on stderr any more.
+    silent: Arc<AtomicBool>,
 }
 
 impl Process {
@@ -70,7 +76,8 @@ impl Process {
             }
         });
         let stderr = Arc::new(Mutex::new(String::new()));
-        let kept = Arc::clone(&stderr);
+        let silent = Arc::new(AtomicBool::new(false));
+        let (kept, heard) = (Arc::clone(&stderr), Arc::clone(&silent));
         let source = child.stderr.take().expect("stderr is piped");
         std::thread::spawn(move || {
             for line in BufReader::new(source).lines().map_while(Result::ok) {
@@ -78,6 +85,7 @@ impl Process {
                 kept.push_str(&line);
                 kept.push('\n');
             }
+            heard.store(true, Ordering::Release);
         });
         let pid = lines
             .recv()
@@ -89,6 +97,7 @@ impl Process {
             pid,
             lines: Mutex::new(lines),
             stderr,
+            silent,
         }
     }
 
@@ -112,6 +121,22 @@ impl Process {
     #[must_use]
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All that it said on stderr, once it has ended: the last lines may still be
+    /// on their way through the pipe, which another process may hold open.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let mut said = self.stderr();
+        let mut since = Instant::now();
+        while !self.silent.load(Ordering::Acquire) && since.elapsed() < LAST_WORDS {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = self.stderr();
+            if now != said {
+                (said, since) = (now, Instant::now());
+            }
+        }
+        self.stderr()
     }
 
     /// Whether it has ended, and how.
@@ -210,15 +235,40 @@ fn code(status: ExitStatus) -> i32 {
         .unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
-/// A port that nothing listens on at this moment.
+/// A port that nothing listens on at this moment. It lies below those that the
+/// system gives away by itself, so that neither a connection nor another test
+/// has it before its user comes, and again after a restart.
 ///
 /// # Panics
 /// When loopback has none.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    static NEXT: OnceLock<AtomicU32> = OnceLock::new();
+    let range = FIRST_PORT..first_port_of_the_system();
+    let length = u32::from(range.end - range.start);
+    // Runs beside this one begin elsewhere.
+    let next = NEXT.get_or_init(|| AtomicU32::new(std::process::id().wrapping_mul(7_919)));
+    for _ in 0..length {
+        let offset = next.fetch_add(1, Ordering::Relaxed) % length;
+        let port = range.start + u16::try_from(offset).expect("an offset within the ports");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("loopback has no free port in {range:?}");
+}
+
+const FIRST_PORT: u16 = 12_000;
+
+/// Where the ports begin that connections and listeners get who ask for any.
+fn first_port_of_the_system() -> u16 {
+    let told = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let told = told.unwrap_or_default();
+    let first = told
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok());
+    first
+        .filter(|first| *first > FIRST_PORT + 1_000)
+        .unwrap_or(32_768)
 }

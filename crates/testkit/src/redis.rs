@@ -56,12 +56,12 @@ impl Redis {
     /// Sends one command and gives the first line of the answer, as it stands on the wire.
     ///
     /// # Panics
-    /// When there is no answer within five seconds.
+    /// When there is no answer within half a minute.
     #[must_use]
     pub fn ask(&self, command: &[&str]) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("Redis accepts");
         stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
+            .set_read_timeout(Some(Duration::from_secs(30)))
             .expect("a timeout can be set");
         let mut wire = format!("*{}\r\n", command.len());
         for word in command {
@@ -79,14 +79,14 @@ impl Redis {
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal("TERM");
-            process.wait(Duration::from_secs(20));
+            process.wait(Duration::from_secs(60));
         }
     }
 
     /// Starts it on the same port and data.
     ///
     /// # Panics
-    /// When it does not answer within 20 s.
+    /// When it does not answer within a minute.
     pub fn start_again(&mut self) {
         let program = program().expect("redis-server is installed (Debian: redis-server)");
         let arguments: Vec<OsString> = vec![
@@ -105,7 +105,7 @@ impl Redis {
         ];
         self.process = Some(Process::spawn(program.as_ref(), &arguments, &[]));
         let port = self.port;
-        eventually_blocking(Duration::from_secs(20), "Redis answers", || {
+        eventually_blocking(Duration::from_secs(60), "Redis answers", || {
             answers(port).then_some(())
         });
     }

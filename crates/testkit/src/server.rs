@@ -251,7 +251,7 @@ impl Starting {
             Err(code) => Err(Exit {
                 code,
                 stdout: said,
-                stderr: settled(&self.process),
+                stderr: self.process.last_words(),
             }),
         }
     }
@@ -353,7 +353,7 @@ impl Server {
         Exit {
             code,
             stdout: String::new(),
-            stderr: settled(&self.process),
+            stderr: self.process.last_words(),
         }
     }
 
@@ -367,20 +367,6 @@ impl Server {
 fn ready(line: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(line).ok()?;
     (value.get("event").and_then(Value::as_str) == Some("ready")).then_some(value)
-}
-
-/// The log of an ended process, once its last lines have come through the pipe.
-fn settled(process: &Process) -> String {
-    let mut last = String::new();
-    for _ in 0..10 {
-        let now = process.stderr();
-        if !now.is_empty() && now == last {
-            break;
-        }
-        last = now;
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    last
 }
 
 /// The binary under test: `GATEWRIGHT_BIN`, else the one of this build.

@@ -132,7 +132,7 @@ impl SmtpSink {
     /// Waits for the next letter to an address after the first `seen` ones to it.
     ///
     /// # Panics
-    /// When none comes within twenty seconds.
+    /// When none comes within a minute.
     pub async fn letter_to(&self, address: &str, seen: usize) -> Received {
         let arrived = async {
             loop {
@@ -144,7 +144,7 @@ impl SmtpSink {
                 news.await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), arrived)
+        tokio::time::timeout(Duration::from_secs(60), arrived)
             .await
             .unwrap_or_else(|_| panic!("no letter to {address} has come"))
     }

@@ -14,6 +14,8 @@ mod parts {
     use http::Method;
     use serde_json::json;
 
+    const SOON: Duration = Duration::from_secs(30);
+
     fn shell(script: &str) -> Vec<OsString> {
         vec!["-c".into(), script.into()]
     }
@@ -25,12 +27,12 @@ mod parts {
             &shell("echo ready; echo bad >&2; exit 73"),
             &[],
         );
-        assert_eq!(process.wait(Duration::from_secs(5)), 73);
+        assert_eq!(process.wait(SOON), 73);
         let exit = run(
             "/bin/sh".as_ref(),
             &shell("echo $GREETING"),
             &[("GREETING".into(), "hello".into())],
-            Duration::from_secs(5),
+            SOON,
         );
         assert_eq!((exit.code, exit.stdout.as_str()), (0, "hello\n"));
     }
@@ -109,7 +111,7 @@ mod parts {
         postgres.stop();
         postgres.start_again();
         let ask = ["-X", "-q", "-t", "-d", first.as_str(), "-c", "SELECT 1"].map(OsString::from);
-        let exit = run("psql".as_ref(), &ask, &[], Duration::from_secs(20));
+        let exit = run("psql".as_ref(), &ask, &[], SOON);
         assert_eq!((exit.code, exit.stdout.trim()), (0, "1"), "{}", exit.stderr);
     }
 }

@@ -10,7 +10,7 @@ mod proxy {
     use gatewright_testkit::proxy::fault::{End, Faults, Flow};
     use gatewright_testkit::wait::eventually_blocking;
 
-    const SOON: Duration = Duration::from_secs(10);
+    const SOON: Duration = Duration::from_secs(30);
     const MOMENT: Duration = Duration::from_millis(200);
 
     /// Sends back what it gets, over any number of connections; says so at each end.
