@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -203,11 +204,11 @@ pub(crate) fn subscription(seq: i64, number: u128, application: u128, plan: u128
 
 /// Waits until something holds, for ten seconds at most.
 pub(crate) async fn eventually(mut holds: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
+    for _ in 0..3_000 {
         if holds() {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it did not come to hold");
 }
@@ -245,8 +246,14 @@ pub(crate) fn console_signer() -> ConsoleSigner {
 
 /// A runtime without a configuration, whose limits are kept in memory. Needs a tokio runtime.
 pub(crate) fn runtime() -> Arc<Runtime> {
+    // A machine that has much else to do is no outage.
+    let settings = LimiterSettings {
+        wait: Duration::from_secs(20),
+        call_budget: Duration::from_secs(10),
+        ..LimiterSettings::new(id(1), Cluster::Embedded)
+    };
     let limiter = Limiter::start(
-        LimiterSettings::new(id(1), Cluster::Embedded),
+        settings,
         Arc::new(StoredAuthority::new(Counters::default())),
         Notices::in_process(Loudness::Heard),
         Sources {

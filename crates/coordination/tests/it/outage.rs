@@ -10,15 +10,21 @@ use gatewright_coordination::notice::{Loudness, Notices};
 use gatewright_coordination::redis_authority::RedisAuthority;
 use gatewright_model::limit::{Limit, OnStoreFailure};
 use gatewright_testkit::redis::Redis;
-use gatewright_testkit::wait::eventually;
+use gatewright_testkit::wait::{Standstill, eventually};
 
 use crate::support::{SharedRows, TestRedis, admitted, decide, fresh, load, quota, rate, shared, start};
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// Who waits for decisions so long that a machine with much else to do is no outage.
 fn limiter(cluster: Cluster, rows: &SharedRows) -> Limiter {
+    waiting(cluster, rows, Duration::from_secs(10))
+}
+
+fn waiting(cluster: Cluster, rows: &SharedRows, wait: Duration) -> Limiter {
     let mut settings = LimiterSettings::new(fresh(), cluster);
     settings.call_budget = Duration::from_millis(500);
+    settings.wait = wait;
     start(settings, &rows.authority(), &Notices::in_process(Loudness::Heard))
 }
 
@@ -117,11 +123,12 @@ async fn local_admits_the_share_of_this_node() {
 async fn waiting_ends_in_time_and_then_nobody_waits() {
     let rows = SharedRows::default();
     rows.set_away(true);
-    let limiter = limiter(shared(2), &rows);
+    let wait = Duration::from_millis(100);
+    let limiter = waiting(shared(2), &rows, wait);
     let permits = limiter.limit(&quota(5, "1w")).permits("a").unwrap();
     let started = Instant::now();
     assert_eq!(decide(&permits).await, Decision::AuthorityAway);
-    assert!(started.elapsed() >= Duration::from_millis(100));
+    assert!(started.elapsed() >= wait);
     until_away(&limiter, true).await;
     // The decision is there without waiting.
     assert_eq!(permits.take(Instant::now()), Some(Decision::AuthorityAway));
@@ -149,7 +156,7 @@ fn on_redis(redis: &Redis) -> Limiter {
     let authority: Arc<dyn Authority> = Arc::new(RedisAuthority::new(&redis.url()).unwrap());
     let mut settings = LimiterSettings::new(fresh(), shared(2));
     settings.call_budget = Duration::from_millis(500);
-    settings.wait = Duration::from_secs(2);
+    settings.wait = Duration::from_secs(10);
     start(settings, &authority, &Notices::in_process(Loudness::Heard))
 }
 
@@ -168,9 +175,10 @@ async fn redis_goes_and_comes_back() {
     assert_eq!(decide(&permits).await, Decision::AuthorityAway);
     until_away(&limiter, true).await;
     redis.start_again();
-    let back = Instant::now();
+    let (back, standstill) = (Instant::now(), Standstill::watch());
     until_away(&limiter, false).await;
-    assert!(back.elapsed() < Duration::from_secs(3), "{:?}", back.elapsed());
+    let took = back.elapsed().saturating_sub(standstill.lost());
+    assert!(took < Duration::from_secs(3), "{took:?}");
     let left = load(&permits, 100, 1).await;
     assert!(left <= 20, "{left}");
     limiter.drain().await;
@@ -232,5 +240,5 @@ async fn draining_ends_although_nobody_answers() {
     rows.set_away(true);
     let started = Instant::now();
     limiter.drain().await;
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < SOON);
 }

@@ -516,11 +516,18 @@ async fn a_notice_makes_it_quick() {
     sync.start().await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(sync.run(stop.clone()));
-    fixture.revoke(1);
-    fixture.notice.notify_one();
-    let since = std::time::Instant::now();
-    eventually(|| !works(&runtime, 1)).await;
-    assert!(since.elapsed() < POLL);
+    // The best of a few: whatever else this machine does only adds to it.
+    let mut best = Duration::MAX;
+    for number in 2..7 {
+        fixture.change(|seq| credential(seq, number, 1));
+        eventually(|| works(&runtime, number)).await;
+        fixture.revoke(number);
+        fixture.notice.notify_one();
+        let since = std::time::Instant::now();
+        eventually(|| !works(&runtime, number)).await;
+        best = best.min(since.elapsed());
+    }
+    assert!(best < POLL / 4, "{best:?}");
     stop.cancel();
     running.await.unwrap();
 }

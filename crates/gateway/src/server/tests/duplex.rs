@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::bed::Setup;
 use super::wire::{PATIENCE, Upstream, Wire, call, get};
+use crate::testing::eventually;
 
 /// More than the buffers of all sockets on the way hold together.
 const LARGE: usize = 128 * 1024 * 1024;
@@ -121,17 +122,19 @@ async fn a_bodiless_request_that_was_never_taken_is_sent_again_whatever_its_meth
     // Closes behind each answer without saying so.
     let upstream = Upstream::start(|mut wire, seen| async move {
         wire.receive(false).await.unwrap();
-        seen.fetch_add(1, Ordering::SeqCst);
         wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        drop(wire);
+        seen.fetch_add(1, Ordering::SeqCst);
     })
     .await;
     let bed = Setup::before(&[upstream.address]).start();
     let mut wire = Wire::connect(bed.address).await;
-    for _ in 0..10 {
+    for sent in 1..=10 {
         wire.send("POST /shop/v1/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
             .await;
         assert_eq!(wire.receive(false).await.unwrap().status(), 200);
         // The close has arrived by then.
+        eventually(|| upstream.requests() == sent).await;
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(upstream.requests(), 10);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 use super::bed::Setup;
-use super::wire::{Upstream, Wire, call, get};
+use super::wire::{PATIENCE, Upstream, Wire, call, get};
 use crate::testing::eventually;
 
 async fn outcome(answer: &str) -> (u16, String) {
@@ -91,7 +91,7 @@ async fn a_stalled_answer_is_cut_off() {
     })
     .await;
     let mut bed = Setup::before(&[upstream.address])
-        .timeouts(1_000, 1_000, 50)
+        .timeouts(30_000, 30_000, 50)
         .start();
     let answer = call(bed.address, &get("/shop/v1/", "")).await;
     assert_eq!(
@@ -107,13 +107,13 @@ async fn an_answer_may_take_longer_than_a_pause_may() {
         wire.receive(false).await;
         wire.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n").await;
         for _ in 0..8 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
             wire.send("x").await;
         }
     })
     .await;
     let bed = Setup::before(&[upstream.address])
-        .timeouts(1_000, 1_000, 400)
+        .timeouts(30_000, 30_000, 3_500)
         .start();
     let answer = call(bed.address, &get("/shop/v1/", "")).await;
     assert_eq!((answer.whole, answer.text()), (true, "xxxxxxxx".to_owned()));
@@ -148,7 +148,7 @@ async fn a_client_that_leaves_is_recorded_and_its_upstream_let_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_client_is_told_or_cut_off() {
     let upstream = Upstream::echo().await;
-    let mut setup = Setup::before(&[upstream.address]).timeouts(1_000, 1_000, 300);
+    let mut setup = Setup::before(&[upstream.address]).timeouts(30_000, 30_000, 300);
     setup.settings.times.head = Duration::from_millis(150);
     setup.settings.times.idle = Duration::from_millis(400);
     let bed = setup.start();
@@ -165,15 +165,22 @@ async fn a_slow_client_is_told_or_cut_off() {
     assert!(wire.is_closed().await);
     let mut wire = Wire::connect(bed.address).await;
     let began = std::time::Instant::now();
-    while wire.stream.write_all(b"X").await.is_ok() && began.elapsed() < Duration::from_secs(5) {
+    while wire.stream.write_all(b"X").await.is_ok() {
+        assert!(began.elapsed() < PATIENCE, "a head that drips goes on for ever");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(began.elapsed() < Duration::from_secs(2));
-    // A connection that idles after a call.
-    let mut wire = Wire::connect(bed.address).await;
-    wire.send(&get("/shop/v1/", "")).await;
-    assert_eq!(wire.receive(false).await.unwrap().status(), 200);
-    assert!(wire.is_closed().await);
+    // A connection that idles after a call, which was quick enough here some time.
+    for _ in 0..20 {
+        let mut wire = Wire::connect(bed.address).await;
+        wire.send(&get("/shop/v1/", "")).await;
+        let status = wire.receive(false).await.unwrap().status();
+        assert!(wire.is_closed().await);
+        if status == 200 {
+            return;
+        }
+        assert_eq!(status, 408);
+    }
+    panic!("not one head of twenty came in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +193,7 @@ async fn a_client_that_reads_nothing_is_cut_off() {
     })
     .await;
     let mut setup = Setup::before(&[upstream.address]);
-    setup.settings.times.idle = Duration::from_millis(200);
+    setup.settings.times.idle = Duration::from_secs(1);
     let mut bed = setup.start();
     let mut wire = Wire::connect(bed.address).await;
     wire.send(&get("/shop/v1/", "")).await;

@@ -101,7 +101,7 @@ async fn floods_of_frames_are_told_goodbye_and_ended() {
 async fn slow_heads_hold_bounded_memory_and_end_in_time() {
     let upstream = Upstream::echo().await;
     let mut setup = Setup::before(&[upstream.address]);
-    setup.settings.times.head = Duration::from_secs(2);
+    setup.settings.times.head = Duration::from_secs(6);
     let bed = setup.start();
     let mut slow = Vec::new();
     for _ in 0..100 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::bed::Setup;
-use super::wire::{Upstream, Wire, call, get};
+use super::wire::{PATIENCE, Upstream, Wire, call, get};
 use crate::testing::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,16 +220,22 @@ async fn trailers_go_to_those_who_ask_for_them() {
 async fn what_is_sent_late_in_a_drain_is_still_answered() {
     let upstream = Upstream::echo().await;
     let mut setup = Setup::before(&[upstream.address]);
-    setup.settings.times.head = Duration::from_secs(5);
+    setup.settings.times.head = PATIENCE;
     let bed = setup.start();
     let mut begun = Wire::connect(bed.address).await;
-    begun.send("GET /shop/v1/late HTTP/1.1\r\n").await;
-    eventually(|| bed.metrics.level(|worker| worker.connections.get()) == 1).await;
+    begun.send("GET /shop/v1/late HTTP/1.1\r\nX-Long: ").await;
+    begun.send(&"x".repeat(30_000)).await;
     // The beginning of the head has to be with the worker.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    eventually(|| bed.metrics.level(|worker| worker.buffered.get()) > 30_000).await;
+    let address = bed.address;
     let draining = tokio::spawn(bed.drain());
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    begun.send("Host: a\r\n\r\n").await;
+    // The drain has begun when nobody else is let in.
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        assert!(tokio::time::Instant::now() < until, "the port closes");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    begun.send("\r\nHost: a\r\n\r\n").await;
     let answer = begun.receive(false).await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.header("connection").as_deref(), Some("close"));
