@@ -394,3 +394,36 @@ fn late(limit: Duration) -> StoreError {
         reason: format!("no answer within {} s", limit.as_secs()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fresh;
+
+    /// What R16 rests on where no test can cut the power: a commit of the control
+    /// plane is on the disk before it is acknowledged, whichever connection made it.
+    #[tokio::test]
+    async fn r16_every_connection_writes_ahead_and_syncs_as_promised() {
+        let fresh = Fresh::sqlite().await;
+        for (link, level) in [(&fresh.store.control, 2), (&fresh.store.traffic, 1)] {
+            let Link::Sqlite { writer, readers } = link else {
+                panic!("SQLite")
+            };
+            for pool in [writer, readers] {
+                let mut held = Vec::new();
+                for _ in 0..pool.options().get_max_connections() {
+                    // Not given back yet: each is another one.
+                    let mut connection = pool.acquire().await.unwrap();
+                    let mut ask = async |pragma: &'static str| {
+                        let row = sqlx::query(pragma).fetch_one(&mut *connection).await.unwrap();
+                        sqlx::Row::get_unchecked::<String, _>(&row, 0)
+                    };
+                    assert_eq!(ask("PRAGMA journal_mode").await, "wal");
+                    assert_eq!(ask("PRAGMA synchronous").await, level.to_string());
+                    held.push(connection);
+                }
+            }
+        }
+        fresh.drop().await;
+    }
+}
