@@ -7,7 +7,7 @@ use gatewright_testkit::server::{Server, Setup};
 use serde_json::json;
 
 use super::load::size;
-use crate::world::{Consumer, World, code, limit, settles_at};
+use crate::world::{Consumer, World, code, decided, limit, settles_at};
 
 /// What pretends another time to a process.
 fn faketime() -> Option<PathBuf> {
@@ -74,7 +74,7 @@ async fn r13_a_node_whose_clock_jumps_admits_no_more() {
     for jump in jumps {
         std::fs::write(&file, jump).unwrap();
         for at in 0..amount * 2 / jumps.len() {
-            let reply = gateways[at % gateways.len()].get("/jumping/v1/pets").await;
+            let reply = decided(&gateways[at % gateways.len()], "/jumping/v1/pets").await;
             match reply.status {
                 200 => admitted += 1,
                 _ => assert_eq!(code(&reply), "quota_exceeded", "{jump}: {reply}"),

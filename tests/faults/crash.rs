@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gatewright_testkit::http::{Client, text};
 use gatewright_testkit::server::{Server, Setup};
+use gatewright_testkit::wait::eventually;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -107,12 +108,18 @@ async fn r16_kills_at_random_steps_leave_nothing_half_done(mut world: World) {
     let setup = world.server.setup().clone();
     let kills = size(5, 100);
     let mut dice = u64::from(std::process::id());
-    for _ in 0..kills {
+    for round in 1..=kills {
         let busy = busy(&world.server, &token, &place, &told);
+        // However slow this machine is, something was acknowledged that may be lost.
+        eventually(PATIENCE, "changes are acknowledged", || async {
+            let told = told.lock().unwrap();
+            (told.keys.len() >= round && told.moves > 0).then_some(())
+        })
+        .await;
         dice = dice
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_micros(50_000 + (dice >> 33) % 400_000));
+        std::thread::sleep(Duration::from_micros((dice >> 33) % 400_000));
         world = World {
             server: die_and_return(world.server, &setup),
             ..world
@@ -128,7 +135,6 @@ async fn r16_kills_at_random_steps_leave_nothing_half_done(mut world: World) {
         told.keys.len(),
         told.moves
     );
-    assert!(told.keys.len() >= kills && told.moves > 0, "{told:?}");
 }
 
 /// A kill, the checks of the files that it left, and a start.
@@ -325,7 +331,6 @@ fn moved(told: &mut Told, events: &[Value], subscription: &str, state: &str) {
 
 /// The gateways know it: the one that acknowledged it at once, the other one soon.
 async fn answered_as_told(world: &World, keys: &BTreeMap<String, (String, bool)>) {
-    let since = Instant::now();
     // All keys of a long run would take longer than the run: the newest are in question.
     for (secret, revoked) in keys.values().rev().take(12) {
         let status = if *revoked { 401 } else { 200 };
@@ -339,5 +344,4 @@ async fn answered_as_told(world: &World, keys: &BTreeMap<String, (String, bool)>
             .await;
         }
     }
-    assert!(since.elapsed() < PATIENCE * 2);
 }

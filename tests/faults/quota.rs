@@ -1,15 +1,19 @@
 //! A quota over several nodes, one of which dies in the middle.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use gatewright_testkit::echo::Echo;
-use gatewright_testkit::http::Client;
+use gatewright_testkit::http::{Client, NoAnswer, Reply};
 use gatewright_testkit::server::Server;
 use http::Method;
 use serde_json::json;
 
 use super::load::soak;
-use crate::world::{World, code, limit, settles_at};
+use crate::world::{SOON, World, code, decided, limit, settles_at};
 
+/// Within this time what a node holds and does not use is anybody's.
+const RETURNED: Duration = Duration::from_secs(15);
 /// Calls that are made for each permit.
 const RUSH: usize = 2;
 
@@ -43,10 +47,29 @@ async fn r19_a_quota_is_never_exceeded_although_a_node_is_killed() {
             );
             assert!(reached <= amount, "{reached} of {amount} reached the upstream");
             assert!(admitted <= reached, "{admitted} answers of {reached} calls");
-            // One permit at least may be held by each node when the last one is asked for.
-            let usable = amount - amount / 100 - usize::from(amount < 100) * nodes;
-            assert!(kill || admitted >= usable, "{admitted} of {amount} could be used");
+            assert!(
+                kill || admitted >= usable(nodes, amount),
+                "{admitted} of {amount} could be used"
+            );
         }
+    }
+}
+
+/// How much of a quota has to be usable while all are healthy. One permit at
+/// least may be held by each node when the last one is asked for.
+fn usable(nodes: usize, amount: usize) -> usize {
+    amount - amount / 100 - usize::from(amount < 100) * nodes
+}
+
+/// As [`decided`], of a node that may die meanwhile.
+async fn decided_or_dead(client: &Client, path: &str) -> Result<Reply, NoAnswer> {
+    let until = Instant::now() + SOON;
+    loop {
+        let reply = client.attempt(Method::GET, path, "").await?;
+        if code(&reply) != "limit_unavailable" || Instant::now() > until {
+            return Ok(reply);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -81,7 +104,7 @@ async fn spend(world: &World, nodes: usize, amount: usize, kill: bool) -> (usize
             let mut admitted = 0;
             for _ in 0..amount * RUSH / 12 + 1 {
                 // No answer is what the callers of a killed node see.
-                let Ok(reply) = client.attempt(Method::GET, &path, "").await else {
+                let Ok(reply) = decided_or_dead(&client, &path).await else {
                     continue;
                 };
                 match reply.status {
@@ -95,12 +118,21 @@ async fn spend(world: &World, nodes: usize, amount: usize, kill: bool) -> (usize
     let death = async {
         if kill {
             while echo.received().len() < amount / 3 {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
             extra.pop().unwrap().kill();
         }
     };
     let (admitted, ()) = futures_util::future::join(join_all(lanes), death).await;
-    let admitted = admitted.into_iter().sum::<usize>() + clients.len();
+    let mut admitted = admitted.into_iter().sum::<usize>() + clients.len();
+    // What a node held when the others made their last calls has come back by then.
+    let until = Instant::now() + RETURNED;
+    while !kill && admitted < usable(nodes, amount) && Instant::now() < until {
+        for client in &clients {
+            let reply = decided(client, &path).await;
+            admitted += usize::from(reply.status == 200);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     (admitted, echo.received().len())
 }

@@ -80,16 +80,20 @@ async fn r11_a_stalled_answer_ends_and_what_is_half_closed_is_whole() {
     let [(_, answer), _] = answers();
     let (proxy, through) = Proxy::before(&saying(&answer));
     let (gateway, _) = open(&world, &through, "stalled").await;
-    let settings = json!({"targets": [{"url": through}], "timeouts": {"response_ms": 500, "idle_ms": 500}});
-    world
-        .admin
-        .put("/apis/stalled/versions/v1/upstream", &settings)
-        .await
-        .expect(200);
+    let waits = async |response_ms: u32, idle_ms: u32| {
+        let timeouts = json!({"response_ms": response_ms, "idle_ms": idle_ms});
+        let settings = json!({"targets": [{"url": through}], "timeouts": timeouts});
+        let put = world.admin.put("/apis/stalled/versions/v1/upstream", &settings);
+        put.await.expect(200);
+        world.all_nodes_follow("stalled").await;
+    };
+    waits(500, 500).await;
     proxy.set(Faults::answers_end(10, End::Stall));
     settles_at(&gateway, "/stalled/v1/pets", 504)
         .await
         .expect_problem(504, "upstream_timeout");
+    // The head in its own time, whatever holds this machine up; then nothing more.
+    waits(60_000, 500).await;
     proxy.set(Faults::answers_end(answer.len() as u64 - 100, End::Stall));
     assert!(
         gateway
@@ -98,6 +102,7 @@ async fn r11_a_stalled_answer_ends_and_what_is_half_closed_is_whole() {
             .is_err()
     );
     // The end of the connection after the last byte takes nothing away.
+    waits(60_000, 60_000).await;
     proxy.set(Faults::answers_end(answer.len() as u64, End::HalfClose));
     let whole = gateway.get("/stalled/v1/pets").await;
     whole.expect(200);

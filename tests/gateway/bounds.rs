@@ -4,6 +4,7 @@ use gatewright_testkit::server::Setup;
 use http::Method;
 use serde_json::json;
 
+use crate::faults::load::metric_is;
 use crate::world::{World, settles_at};
 
 const MIB: usize = 1024 * 1024;
@@ -42,9 +43,12 @@ async fn connections_above_the_bound_are_closed_at_once() {
     world.publish("narrow", json!({"security": "keyless"})).await;
     let gateway = world.gateway();
     settles_at(&gateway, "/narrow/v1/pets", 200).await;
+    // That connection is gone from the gateway's books before others take the places.
+    metric_is(&world.server, "connections", 0.0).await;
     let held: Vec<_> = (0..2)
         .map(|_| std::net::TcpStream::connect(gateway.authority()).unwrap())
         .collect();
+    metric_is(&world.server, "connections", 2.0).await;
     let refused = gateway.attempt(Method::GET, "/narrow/v1/pets", "").await;
     assert!(refused.is_err());
     drop(held);

@@ -1,10 +1,13 @@
 //! The main job: from an OpenAPI document to a call, and to the end of its version.
 
 use gatewright_testkit::http::text;
+use gatewright_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::documents;
-use crate::world::{Consumer, Published, World, all_items, code, days_from_now, limit, settles, settles_at};
+use crate::world::{
+    Consumer, Published, SOON, World, all_items, code, days_from_now, decided, limit, settles, settles_at,
+};
 
 both_stores!(the_whole_flow);
 
@@ -113,20 +116,23 @@ async fn call(world: &World, published: &Published, consumer: &Consumer) {
         "{reply}"
     );
     let bearer = world.gateway().bearer(&consumer.secret);
-    bearer.get("/petstore/v1/pets/7").await.expect(200);
-    let created = gateway
-        .post("/petstore/v1/pets", &json!({"id": 1, "name": "Rex"}))
-        .await
-        .expect(200);
+    decided(&bearer, "/petstore/v1/pets/7").await.expect(200);
+    let created = eventually(SOON, "the limits decide", || async {
+        let rex = json!({"id": 1, "name": "Rex"});
+        let reply = gateway.post("/petstore/v1/pets", &rex).await;
+        (code(&reply) != "limit_unavailable").then_some(reply)
+    })
+    .await
+    .expect(200);
     assert_eq!(text(&created, "body"), r#"{"id":1,"name":"Rex"}"#);
 }
 
 async fn exceed(world: &World, consumer: &Consumer) {
     let gateway = world.gateway().with("x-api-key", &consumer.secret);
     for _ in 0..3 {
-        gateway.get("/petstore/v1/pets").await.expect(200);
+        decided(&gateway, "/petstore/v1/pets").await.expect(200);
     }
-    let refused = gateway.get("/petstore/v1/pets").await;
+    let refused = decided(&gateway, "/petstore/v1/pets").await;
     let problem = refused.expect_problem(429, "quota_exceeded");
     assert!(
         !problem["limit"].is_null() && !problem["reset"].is_null(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{limit, settles_at, shared};
+use crate::world::{decided, limit, settles_at, shared};
 
 #[tokio::test]
 async fn a_keyless_plan_needs_no_key_and_still_limits() {
@@ -15,10 +15,10 @@ async fn a_keyless_plan_needs_no_key_and_still_limits() {
     let reply = settles_at(&gateway, "/open/v1/pets", 200).await;
     let seen = reply.json();
     assert!(seen["headers"].get("x-consumer-id").is_none(), "{seen}");
-    gateway.get("/open/v1/pets").await.expect(200);
-    gateway.get("/open/v1/pets").await.expect(200);
-    gateway
-        .get("/open/v1/pets")
+    for _ in 0..2 {
+        decided(&gateway, "/open/v1/pets").await.expect(200);
+    }
+    decided(&gateway, "/open/v1/pets")
         .await
         .expect_problem(429, "quota_exceeded");
 }

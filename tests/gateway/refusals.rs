@@ -33,6 +33,7 @@ async fn keys_that_do_not_open_are_refused_alike() {
         .verb(&format!("/credentials/{disabled_id}/disable"))
         .await
         .expect(200);
+    world.all_nodes_follow("locked").await;
     let wrong = [
         "nonsense".to_owned(),
         format!("gw_live_{other}"),
@@ -115,10 +116,11 @@ async fn the_state_of_a_subscription_decides() {
     settles_at(&gateway, "/club/v1/pets", 200).await;
 
     let other = world.publish("other-club", json!({"approval": "manual"})).await;
-    gateway
-        .get("/other-club/v1/pets")
-        .await
-        .expect_problem(403, "subscription_missing");
+    settles(&gateway, "/other-club/v1/pets", |reply| {
+        code(reply) == "subscription_missing"
+    })
+    .await
+    .expect(403);
     world.subscribe(&consumer.application, &other.plan).await;
     settles(&gateway, "/other-club/v1/pets", |reply| {
         code(reply) == "subscription_pending"
@@ -217,7 +219,7 @@ async fn a_body_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn rates_refuse_with_the_time_to_wait() {
     let world = shared().await;
-    let limits = json!([limit("rate", "burst", 5, "1m")]);
+    let limits = json!([limit("rate", "burst", 5, "1h")]);
     let published = world.publish("quick", json!({"limits": limits})).await;
     let consumer = world.consumer(&published).await;
     let gateway = world.gateway().with("x-api-key", &consumer.secret);
@@ -227,7 +229,7 @@ async fn rates_refuse_with_the_time_to_wait() {
         assert!(
             reply
                 .must_have("ratelimit-policy")
-                .contains(r#""burst";q=5;w=60"#),
+                .contains(r#""burst";q=5;w=3600"#),
             "{reply}"
         );
         assert!(
@@ -240,11 +242,11 @@ async fn rates_refuse_with_the_time_to_wait() {
     let refused = gateway.get("/quick/v1/pets").await;
     refused.expect_problem(429, "rate_limited");
     let wait: u64 = refused.must_have("retry-after").parse().unwrap();
-    assert!((1..=60).contains(&wait), "{refused}");
+    assert!((1..=3_600).contains(&wait), "{refused}");
 }
 
 /// How long a brief key lives: long enough to be seen working at every node first.
-const BRIEF: Duration = Duration::from_secs(8);
+const BRIEF: Duration = Duration::from_secs(20);
 
 both_stores!(a_scheduled_key_waits_and_an_expired_one_is_over);
 
@@ -267,6 +269,8 @@ async fn a_scheduled_key_waits_and_an_expired_one_is_over(world: World) {
         .expect_problem(401, "key_invalid");
     let brief = gateway.with("x-api-key", text(&brief, "secret"));
     settles_at(&brief, "/timed/v1/pets", 200).await;
+    let left = u64::try_from(expires - now_ms()).unwrap_or_default();
+    tokio::time::sleep(Duration::from_millis(left.saturating_sub(1_000))).await;
     settles_within(BRIEF + SOON, &brief, "/timed/v1/pets", |reply| {
         reply.status == 401
     })

@@ -4,19 +4,18 @@ mod table;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use gatewright_testkit::http::Client;
 use serde_json::json;
 
 use self::table::{FIELDS, FRAMING, Fate, REQUEST_LINES};
-use crate::world::shared;
+use crate::world::{SOON, shared};
 
 /// Sends bytes in slices and reads to the end of the connection.
 fn exchange(gateway: &Client, bytes: &[u8], slice: usize) -> String {
     let mut stream = TcpStream::connect(gateway.authority()).unwrap();
     stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
     for part in bytes.chunks(slice) {
         // A gateway that has refused already does not listen any more.
         if stream.write_all(part).is_err() {

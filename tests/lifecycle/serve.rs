@@ -1,13 +1,11 @@
 //! A server says when it is ready, and leaves without losing a call.
 
-use std::time::Duration;
-
 use gatewright_testkit::http::text;
 use gatewright_testkit::server::{ADMIN_PASSWORD, Setup};
 use gatewright_testkit::wait::eventually;
 use serde_json::json;
 
-use crate::world::{World, shared};
+use crate::world::{SOON, World, shared};
 
 #[tokio::test]
 async fn the_ready_line_names_every_role_that_runs() {
@@ -56,7 +54,7 @@ async fn a_call_under_way_ends_well_when_the_server_drains() {
     let consumer = world.consumer(&published).await;
     let gateway = world.gateway().with("x-api-key", &consumer.secret);
     let call = tokio::spawn(async move { gateway.get("/draining/v1/pets?echo_delay_ms=1500").await });
-    eventually(Duration::from_secs(5), "the upstream has the call", || async {
+    eventually(SOON, "the upstream has the call", || async {
         (!world.echo.received_with("echo_delay_ms").is_empty()).then_some(())
     })
     .await;
@@ -119,10 +117,7 @@ async fn sighup_reads_the_configuration_again_and_ends_nothing() {
     write("log-level = \"info\"\n");
     let server = setup.arg("--config").arg(&file).start();
     let told = async |text: &str| {
-        eventually(Duration::from_secs(10), text, async || {
-            server.log().contains(text).then_some(())
-        })
-        .await;
+        eventually(SOON, text, async || server.log().contains(text).then_some(())).await;
     };
     write("log-level = \"loud\"\n");
     server.signal("HUP");

