@@ -14,7 +14,7 @@ describe('approvals', () => {
 
   const ways = STORES.flatMap((store) => [true, false].map((js) => [store, js]));
   for (const [store, js] of ways) {
-    test(`reject with a reason, ask again, approve on ${store}, JavaScript ${js ? 'on' : 'off'}`, { timeout: 180_000 }, async () => {
+    test(`reject with a reason, ask again, approve on ${store}, JavaScript ${js ? 'on' : 'off'}`, { timeout: 600_000 }, async () => {
       const server = await start({ store, command: 'demo' });
       try {
         const { portal } = await server.ready;

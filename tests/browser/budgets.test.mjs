@@ -107,14 +107,14 @@ describe('budgets', () => {
     return largest;
   };
 
-  test("GitHub's document", { timeout: 180_000 }, async (context) => {
+  test("GitHub's document", { timeout: 600_000 }, async (context) => {
     const folder = process.env.GATEWRIGHT_DOCUMENTS;
     if (!folder) return context.skip('GATEWRIGHT_DOCUMENTS is not set');
     const document = await readFile(join(folder, 'octokit/generated/api.github.com.json'), 'utf8');
     heaviest = await measured("GitHub's document", 'github', await imported('github', document));
   });
 
-  test('5,000 schemas in circles', { timeout: 180_000 }, async () => {
+  test('5,000 schemas in circles', { timeout: 600_000 }, async () => {
     await measured('5,000 schemas in circles', 'circles', await imported('circles', schemasInCircles()));
   });
 
@@ -162,7 +162,7 @@ describe('budgets', () => {
       .map(([name, bar]) => `${path}: ${name} ${values[name]}, at most ${bar}`);
   };
 
-  test('pages stay light, still and quick', { timeout: 300_000 }, async () => {
+  test('pages stay light, still and quick', { timeout: 900_000 }, async () => {
     await fill();
     const session = await stateOf(addresses.portal, ADMIN);
     const { context, page, faults } = await visitor(browser, addresses.portal, { session });
@@ -179,7 +179,7 @@ describe('budgets', () => {
     assert.deepEqual([...wrong, ...faults], []);
   });
 
-  test('parts of pages stay light', { timeout: 60_000 }, async () => {
+  test('parts of pages stay light', { timeout: 300_000 }, async () => {
     const session = await stateOf(addresses.portal, ADMIN);
     const { context } = await visitor(browser, addresses.portal, { session });
     const wrong = [];

@@ -9,8 +9,8 @@ import { signIn } from './support/session.mjs';
 import { CLUSTER, STORES } from './support/stores.mjs';
 
 const CLICKS = 4;
-/** How long a change may take to reach every gateway. */
-const SETTLES_MS = 2_000;
+/** How long a change may take to reach every gateway of a machine that has much else to do. */
+const SETTLES_MS = 30_000;
 
 for (const store of STORES) {
   describe(`a consumer on ${store}`, () => {
@@ -45,7 +45,7 @@ for (const store of STORES) {
     for (const js of [true, false]) {
       const how = js ? 'on' : 'off';
 
-      test(`gets a key, runs a call, rotates and revokes, JavaScript ${how}`, { timeout: 180_000 }, async () => {
+      test(`gets a key, runs a call, rotates and revokes, JavaScript ${how}`, { timeout: 600_000 }, async () => {
         const { page, faults } = await visitor(browser, addresses.portal, { js });
         await signIn(page, ADMIN, '/apis/catalog');
         let clicks = 0;

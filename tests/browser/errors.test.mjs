@@ -20,6 +20,11 @@ const SAYS_SO_MS = 12_000;
 const BACK_MS = 30_000;
 const MIB = 1024 * 1024;
 
+/** Waits until something holds, for as long as a busy machine may take. */
+async function until(holds) {
+  for (let waited = 0; waited < 300 && !holds(); waited += 1) await new Promise((done) => setTimeout(done, 100));
+}
+
 /** Presses a button; gives the answer to what it sends. */
 async function send(page, button) {
   const [answer] = await Promise.all([page.waitForResponse((response) => response.request().method() === 'POST'), button.click()]);
@@ -77,7 +82,7 @@ describe('refusals', () => {
     assert.deepEqual([...wrong, ...faults], []);
   };
 
-  test('addresses that are not there, not yours, or no more', { timeout: 180_000 }, async () => {
+  test('addresses that are not there, not yours, or no more', { timeout: 600_000 }, async () => {
     const nobody = await person(api, 'nobody');
     await api('POST', '/apis/catalog/versions/v1/retire');
     const document = { openapi: '3.1.0', info: { title: 'Past', version: '1' }, servers: [{ url: 'http://127.0.0.1:9' }], paths: { '/': { get: { operationId: 'look', responses: { 200: { description: 'ok' } } } } } };
@@ -111,7 +116,7 @@ describe('refusals', () => {
     await holds(owner, wrong, `${cases.length} addresses in ${LOOKS.length} looks`);
   });
 
-  test('too much, too often, too late', { timeout: 240_000 }, async () => {
+  test('too much, too often, too late', { timeout: 900_000 }, async () => {
     const owner = await as(admin);
     const { page } = owner;
     const wrong = [];
@@ -141,11 +146,18 @@ describe('refusals', () => {
     await page.getByRole('button', { name: 'Request access' }).click();
     await page.getByRole('link', { name: 'Run it here' }).click();
     await page.waitForLoadState('load');
+    // What counts is how many come in a minute, and the page takes its time with each.
+    const { action, fields } = await page.evaluate(() => {
+      const form = document.querySelector('form[action*="/try"]');
+      return { action: form.getAttribute('action').split('#')[0], fields: Object.fromEntries(new FormData(form)) };
+    });
+    const past = () => owner.context.request.post(action, { form: fields, headers: { origin: portal } });
     let tries = 0;
     do {
+      await Promise.all(Array.from({ length: TRIES }, past));
       answer = await send(page, page.getByRole('button', { name: /^Run/ }).first());
-      tries += 1;
-    } while (answer.status() === 200 && tries < TRIES);
+      tries += TRIES + 1;
+    } while (answer.status() === 200 && tries < 5 * TRIES);
     await page.locator('.error-summary, .alert-danger').first().waitFor();
     wrong.push(...(await looked(page, answer, { name: 'tried too often', status: 429, words: [/again/] })));
 
@@ -188,9 +200,10 @@ describe('refusals', () => {
       const { headers } = await fetch(`${portal}/apis`);
       await page.route('**/broken', (route) => route.fulfill({ status: 200, contentType: 'text/html', headers: Object.fromEntries(['content-security-policy', 'x-content-type-options', 'referrer-policy'].map((name) => [name, headers.get(name)])), body: '<!doctype html><title>x</title><p style="color:red">x</p><img src="http://elsewhere.invalid/x.png">' }));
       await page.goto('/broken');
-      await page.waitForTimeout(300);
-      assert.ok(faults.some((fault) => /^CSP: style-src/.test(fault)), `JavaScript ${js}: ${faults}`);
-      assert.ok(faults.some((fault) => /^CSP: img-src/.test(fault)), `JavaScript ${js}: ${faults}`);
+      const reported = (kind) => faults.some((fault) => fault.startsWith(`CSP: ${kind}`));
+      await until(() => reported('style-src') && reported('img-src'));
+      assert.ok(reported('style-src'), `JavaScript ${js}: ${faults}`);
+      assert.ok(reported('img-src'), `JavaScript ${js}: ${faults}`);
       await context.close();
     }
   });
@@ -201,7 +214,7 @@ describe('failures', { skip: !STORES.includes(CLUSTER) }, () => {
   before(async () => (browser = await launch()));
   after(() => browser.close());
 
-  test('a table is gone: 500 names the request, and the log its cause', { timeout: 120_000 }, async () => {
+  test('a table is gone: 500 names the request, and the log its cause', { timeout: 600_000 }, async () => {
     const server = await start({ store: CLUSTER, command: 'demo' });
     try {
       const { portal } = await server.ready;
@@ -211,8 +224,9 @@ describe('failures', { skip: !STORES.includes(CLUSTER) }, () => {
       const answer = await page.goto('/console/audit');
       const wrong = await explained(page, answer, { name: 'a table is gone', status: 500, words: [/went wrong on our side/] });
       const id = answer.headers()['x-request-id'];
-      const logged = server.log.filter((line) => line.includes(id));
-      if (!logged.some((line) => line.includes('audit_event'))) wrong.push(`the log does not say why: ${logged}`);
+      const logged = () => server.log.filter((line) => line.includes(id) && line.includes('audit_event'));
+      await until(() => logged().length > 0);
+      if (logged().length === 0) wrong.push('the log does not say why');
       if ((await page.content()).includes('audit_event')) wrong.push('the page shows what only the log may say');
       await context.close();
       assert.deepEqual([...wrong, ...faults], []);
@@ -221,7 +235,7 @@ describe('failures', { skip: !STORES.includes(CLUSTER) }, () => {
     }
   });
 
-  test('the store is away: 503 for everybody, and at the start; then all is well again', { timeout: 240_000 }, async () => {
+  test('the store is away: 503 for everybody, and at the start; then all is well again', { timeout: 900_000 }, async () => {
     const { databaseUrl, redisUrl } = await cluster();
     const way = await wayTo(databaseUrl);
     const options = { command: 'demo', databaseUrl: way.url, redisUrl };

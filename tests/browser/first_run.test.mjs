@@ -17,7 +17,7 @@ describe('first run', () => {
   const ways = STORES.flatMap((store) => [true, false].map((js) => [store, js]));
   for (const [store, js] of ways) {
     const how = `${store}, JavaScript ${js ? 'on' : 'off'}`;
-    test(`an administrator sees a 200 on ${how}`, { timeout: 180_000 }, async () => {
+    test(`an administrator sees a 200 on ${how}`, { timeout: 600_000 }, async () => {
       const server = await start({ store, admin: false });
       try {
         const [, link] = await server.logged(/(http:\/\/[^\s"]+\/setup[^\s"]*)/);

@@ -60,7 +60,7 @@ describe('hostile content', () => {
     await server.stop();
   });
 
-  test('is inert on every page that shows it', { timeout: 180_000 }, async () => {
+  test('is inert on every page that shows it', { timeout: 600_000 }, async () => {
     const { portal } = await server.ready;
     const api = await management(server);
     const { api: made } = await api('POST', '/apis/import', { slug: 'hostile', context_path: '/hostile', document });

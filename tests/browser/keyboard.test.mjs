@@ -56,7 +56,7 @@ for (const store of STORES) {
       await server.stop();
     });
 
-    test('a consumer gets a key and runs a call', { timeout: 180_000 }, async () => {
+    test('a consumer gets a key and runs a call', { timeout: 600_000 }, async () => {
       const { portal } = await server.ready;
       const { page } = await visitor(browser, portal);
       await signInByKeys(page, '/apis/catalog');
@@ -83,7 +83,7 @@ for (const store of STORES) {
       await page.locator('.try-answer').getByText('200').first().waitFor();
     });
 
-    test('an approver approves', { timeout: 180_000 }, async () => {
+    test('an approver approves', { timeout: 600_000 }, async () => {
       const { portal } = await server.ready;
       const { page } = await visitor(browser, portal);
       await signInByKeys(page, '/console/approvals');

@@ -27,11 +27,11 @@ describe('every link', () => {
     assert.ok(pages >= 10 && links >= 40, `${pages} pages with ${links} links`);
   };
 
-  test('as a visitor', { timeout: 120_000 }, () => leads('a visitor', '', OPEN));
+  test('as a visitor', { timeout: 600_000 }, () => leads('a visitor', '', OPEN));
 
-  test('as the owner', { timeout: 240_000 }, async () => leads('the owner', await cookieOf(portal, ADMIN), [...OPEN, '/me', '/console', '/console/gallery']));
+  test('as the owner', { timeout: 900_000 }, async () => leads('the owner', await cookieOf(portal, ADMIN), [...OPEN, '/me', '/console', '/console/gallery']));
 
-  test('as each role, and as somebody without one', { timeout: 240_000 }, async () => {
+  test('as each role, and as somebody without one', { timeout: 900_000 }, async () => {
     const { items } = await api('GET', '/roles');
     for (const role of [...items.map(({ name }) => name), undefined]) {
       const somebody = await person(api, role ?? 'nobody', role);

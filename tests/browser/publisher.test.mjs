@@ -21,7 +21,7 @@ describe('a publisher', () => {
 
   const ways = STORES.flatMap((store) => [true, false].map((js) => [store, js]));
   for (const [store, js] of ways) {
-    test(`imports, publishes and deprecates on ${store}, JavaScript ${js ? 'on' : 'off'}`, { timeout: 180_000 }, async () => {
+    test(`imports, publishes and deprecates on ${store}, JavaScript ${js ? 'on' : 'off'}`, { timeout: 600_000 }, async () => {
       const server = await start({ store });
       try {
         const { portal } = await server.ready;

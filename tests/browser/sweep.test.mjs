@@ -54,7 +54,7 @@ describe('every page', () => {
     ['filled', 'demo'],
     ['empty', 'serve'],
   ]) {
-    test(`${state}: as an administrator and as a visitor`, { timeout: 900_000 }, async () => {
+    test(`${state}: as an administrator and as a visitor`, { timeout: 1_800_000 }, async () => {
       const server = await start({ command });
       try {
         const { portal } = await server.ready;
@@ -72,7 +72,7 @@ describe('every page', () => {
     });
   }
 
-  test('on Postgres and Redis every page answers, and complains of nothing', { timeout: 300_000, skip: !STORES.includes(CLUSTER) }, async () => {
+  test('on Postgres and Redis every page answers, and complains of nothing', { timeout: 900_000, skip: !STORES.includes(CLUSTER) }, async () => {
     const server = await start({ store: CLUSTER, command: 'demo' });
     try {
       const { portal } = await server.ready;

@@ -58,7 +58,7 @@ export async function visitor(browser, origin, options = {}) {
     storageState: session,
     viewport: { width, height: width < 600 ? 740 : 900 },
   });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   const faults = [];
   context.on('request', (request) => {
     const url = request.url();

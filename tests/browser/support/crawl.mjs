@@ -103,14 +103,15 @@ export async function everyLink(origin, cookie, starts, expected = () => 200) {
       queue.push({ path: next, from: path });
     }
   };
+  let visiting = 0;
   const worker = async () => {
-    for (let idle = 0; idle < 200; ) {
+    // Who visits a page may still find more.
+    while (queue.length > 0 || visiting > 0) {
       const next = queue.shift();
       if (next) {
-        idle = 0;
-        await visit(next);
+        visiting += 1;
+        await visit(next).finally(() => (visiting -= 1));
       } else {
-        idle += 1;
         await new Promise((done) => setTimeout(done, 5));
       }
     }
