@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use gatewright_model::snapshot::{Delta, Manifest, PartHash};
 
+pub use log::Durability;
 pub use snapshots::StoredSnapshot;
 
 use log::DeltaLog;
@@ -68,12 +69,20 @@ impl Disk {
         self.log.through()
     }
 
-    /// Makes changes durable.
+    /// Keeps changes.
     ///
     /// # Errors
-    /// When they are not; nothing has changed then.
-    pub fn append(&mut self, deltas: &[Delta], through: i64) -> io::Result<()> {
-        self.log.append(deltas, through)
+    /// When they are not kept, or not durable although they have to be; nothing has changed then.
+    pub fn append(&mut self, deltas: &[Delta], through: i64, durable: Durability) -> io::Result<()> {
+        self.log.append(deltas, through, durable)
+    }
+
+    /// Makes durable what was to be so later.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.log.sync()
     }
 
     /// Writes the log anew when more than half of it is outdated.

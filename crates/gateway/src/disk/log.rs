@@ -35,6 +35,15 @@ enum Entry {
     Through(i64),
 }
 
+/// When a change that is appended has to be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Before it is acknowledged.
+    Now,
+    /// With others, by [`DeltaLog::sync`]: none of them is acknowledged before.
+    Later,
+}
+
 /// The open log.
 #[derive(Debug)]
 pub(super) struct DeltaLog {
@@ -96,11 +105,11 @@ impl DeltaLog {
         self.through
     }
 
-    /// Appends changes and waits until they are durable.
+    /// Appends changes, and waits until they are durable when that is to be now.
     ///
     /// # Errors
     /// When they are not. The log is then as it was before.
-    pub(super) fn append(&mut self, deltas: &[Delta], through: i64) -> io::Result<()> {
+    pub(super) fn append(&mut self, deltas: &[Delta], through: i64, durable: Durability) -> io::Result<()> {
         if deltas.is_empty() {
             self.through = self.through.max(through);
             return Ok(());
@@ -110,7 +119,7 @@ impl DeltaLog {
             push(&mut bytes, &encode(&Entry::Changed(delta.clone()))?)?;
         }
         push(&mut bytes, &encode(&Entry::Through(through))?)?;
-        if let Err(error) = self.write(&bytes) {
+        if let Err(error) = self.write(&bytes, durable) {
             // What was written in part is cut off now, or as a torn tail at the next start.
             self.file
                 .set_len(self.length)
@@ -122,8 +131,19 @@ impl DeltaLog {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8], durable: Durability) -> io::Result<()> {
         self.file.write_all(bytes)?;
+        match durable {
+            Durability::Now => self.sync(),
+            Durability::Later => Ok(()),
+        }
+    }
+
+    /// Waits until everything is durable.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
@@ -311,8 +331,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deltas.log");
         let (_, mut log, _) = reopened(&path);
-        log.append(&some_deltas(), 3).unwrap();
-        log.append(&[], 9).unwrap();
+        log.append(&some_deltas(), 3, Durability::Now).unwrap();
+        log.append(&[], 9, Durability::Now).unwrap();
         drop(log);
         let (deltas, log, found) = reopened(&path);
         assert_eq!((deltas, found), (some_deltas(), Found::default()));
@@ -325,14 +345,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deltas.log");
         let (_, mut log, _) = reopened(&path);
-        log.append(&some_deltas(), 3).unwrap();
+        log.append(&some_deltas(), 3, Durability::Now).unwrap();
         let whole = log.length;
-        log.append(&[Delta::Credential(credential(4, 4, 1))], 4).unwrap();
+        log.append(&[Delta::Credential(credential(4, 4, 1))], 4, Durability::Now)
+            .unwrap();
         log.file.set_len(whole + 20).unwrap();
         drop(log);
         let (deltas, mut log, found) = reopened(&path);
         assert_eq!((deltas.len(), log.through(), found), (3, 3, Found::default()));
-        log.append(&[Delta::Credential(credential(5, 5, 1))], 5).unwrap();
+        log.append(&[Delta::Credential(credential(5, 5, 1))], 5, Durability::Now)
+            .unwrap();
         drop(log);
         let (deltas, log, found) = reopened(&path);
         assert_eq!((deltas.len(), log.through(), found), (4, 5, Found::default()));
@@ -343,10 +365,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deltas.log");
         let (_, mut log, _) = reopened(&path);
-        log.append(&some_deltas(), 3).unwrap();
+        log.append(&some_deltas(), 3, Durability::Now).unwrap();
         let place = log.length + 20;
-        log.append(&[Delta::Credential(credential(4, 4, 1))], 4).unwrap();
-        log.append(&[Delta::Credential(credential(5, 5, 1))], 5).unwrap();
+        log.append(&[Delta::Credential(credential(4, 4, 1))], 4, Durability::Now)
+            .unwrap();
+        log.append(&[Delta::Credential(credential(5, 5, 1))], 5, Durability::Now)
+            .unwrap();
         log.file.seek(SeekFrom::Start(place)).unwrap();
         log.file.write_all(b"!!").unwrap();
         drop(log);
@@ -364,12 +388,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deltas.log");
         let (_, mut log, _) = reopened(&path);
-        log.append(&some_deltas(), 3).unwrap();
+        log.append(&some_deltas(), 3, Durability::Now).unwrap();
         let mut revoked = credential(8, 3, 1);
         revoked.state = CredentialState::Revoked;
-        log.append(&[Delta::Credential(revoked.clone())], 8).unwrap();
+        log.append(&[Delta::Credential(revoked.clone())], 8, Durability::Now)
+            .unwrap();
         log.rewrite().unwrap();
-        log.append(&[Delta::Application(application(9, 9))], 9).unwrap();
+        log.append(&[Delta::Application(application(9, 9))], 9, Durability::Now)
+            .unwrap();
         drop(log);
         let (deltas, log, _) = reopened(&path);
         assert_eq!((deltas.len(), log.through()), (4, 9));
@@ -408,7 +434,7 @@ mod tests {
             let (_, mut log, _) = reopened(&path);
             let all: Vec<_> = (1..10).map(|n| Delta::Credential(credential(n, n.unsigned_abs().into(), 1))).collect();
             for (delta, seq) in all.iter().zip(1..) {
-                log.append(std::slice::from_ref(delta), seq).unwrap();
+                log.append(std::slice::from_ref(delta), seq, Durability::Now).unwrap();
             }
             log.file.set_len(cut.min(log.length)).unwrap();
             drop(log);

@@ -10,7 +10,7 @@ use gatewright_model::snapshot::{Manifest, PartHash};
 use tokio::time::Instant;
 
 use crate::compiled::{CompileError, CompiledConfig, Patience, compile, missing_parts};
-use crate::disk::Disk;
+use crate::disk::{Disk, Durability};
 use crate::source::{Away, DeltaPage};
 use crate::subjects::Load;
 
@@ -78,6 +78,14 @@ impl ConfigSync {
         let mut load = (self.runtime.subjects().applied() == 0).then(Load::default);
         let taken = self.take_pages(head, &mut position, &mut load).await;
         if let Some(load) = load {
+            // Reported as applied only when it is on disk to stay.
+            if let Err(error) = self.on_disk(Disk::sync).await {
+                self.note_log(Err(error));
+                if let Durable::Behind { through, .. } = &mut self.durable {
+                    // Nobody knows how much of it is there.
+                    *through = 0;
+                }
+            }
             let runtime = Arc::clone(&self.runtime);
             blocking(move || load.finish(runtime.subjects(), position)).await;
         }
@@ -123,13 +131,17 @@ impl ConfigSync {
         let keep = matches!(self.durable, Durable::Current);
         let (disk, load, written) = blocking(move || {
             let (mut disk, mut load) = (disk, load);
+            let durability = match load {
+                Some(_) => Durability::Later,
+                None => Durability::Now,
+            };
             // In force first: a full disk must not keep a revoked key alive.
             match &mut load {
                 Some(load) => load.add(runtime.subjects(), &page.deltas),
                 None => runtime.subjects().apply(&page.deltas, page.through),
             }
             let written = match &mut disk {
-                Some(disk) if keep => disk.append(&page.deltas, page.through),
+                Some(disk) if keep => disk.append(&page.deltas, page.through, durability),
                 _ => Ok(()),
             };
             (disk, load, written)
