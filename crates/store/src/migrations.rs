@@ -85,6 +85,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! {
     6 "0006_featured" in Control;
     7 "0007_api_teams" in Control;
     8 "0008_usage_sums" in Traffic;
+    9 "0009_indexes" in Control;
+    10 "0010_traffic_indexes" in Traffic;
 };
 
 const TABLE: &str = "schema_migration";

@@ -4,6 +4,7 @@ mod accounts;
 mod archives;
 mod changes;
 mod consumers;
+mod plans;
 mod proof;
 mod providers;
 mod schemas;
