@@ -64,13 +64,15 @@ impl Calls<'_> {
             Some(api) => Some(apis::visible(&mut tx, caller, api).await?.id),
             None => None,
         };
-        let application = match &filter.application {
-            Some(application) => Some(
+        let application = match (&filter.application, filter.credential) {
+            (Some(application), _) => Some(
                 applications::find(&mut tx, caller, application, Permission::CallsRead)
                     .await?
                     .id,
             ),
-            None => None,
+            // Calls are found by the application to which the key belongs.
+            (None, Some(key)) => tx.credentials().find(key).await?.map(|key| key.application_id),
+            (None, None) => None,
         };
         let view = traffic_view(&mut tx, caller, Permission::CallsRead).await?;
         drop(tx);

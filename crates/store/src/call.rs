@@ -14,6 +14,7 @@ use crate::column::Column;
 use crate::conn::{Access, Scope};
 use crate::error::StoreError;
 use crate::row::{is, is_in, is_some, record};
+use crate::seen;
 use crate::store::Store;
 
 /// A call as it was recorded ([`CallRecord`] says what each field means).
@@ -104,6 +105,12 @@ impl TrafficView {
             .add(is_in("application_id", &self.applications))
             .add(is_in("api_id", &self.apis))
     }
+
+    /// Whether everything about this API and this application is seen.
+    pub(crate) fn covers(&self, api: Option<ApiId>, application: Option<ApplicationId>) -> bool {
+        api.is_some_and(|api| self.apis.contains(&api))
+            || application.is_some_and(|application| self.applications.contains(&application))
+    }
 }
 
 /// Which calls are wanted.
@@ -129,6 +136,23 @@ pub struct CallFilter {
     pub view: Option<TrafficView>,
 }
 
+impl CallFilter {
+    /// The calls that match, before it is asked what is seen.
+    pub(crate) fn condition(&self) -> Condition {
+        let narrowed = [
+            is_some("api_id", self.api.as_ref()),
+            is_some("version_id", self.version.as_ref()),
+            is_some("application_id", self.application.as_ref()),
+            is_some("credential_id", self.credential.as_ref()),
+            is_some("status", self.status.as_ref()),
+            is_some("source", self.source.as_ref()),
+            self.from.map(|from| Expr::col("at").gte(from.value())),
+            self.to.map(|to| Expr::col("at").lt(to.value())),
+        ];
+        narrowed.into_iter().flatten().fold(Cond::all(), Condition::add)
+    }
+}
+
 impl Store {
     /// Calls of a tenant, newest first.
     ///
@@ -141,19 +165,13 @@ impl Store {
         page: PageRequest,
     ) -> Result<Page<StoredCall>, StoreError> {
         let mut tx = self.traffic_tx(Scope::Tenant(tenant), Access::Read).await?;
-        let mut select = tx.select::<StoredCall>();
-        select
-            .and_where_option(is_some("api_id", filter.api.as_ref()))
-            .and_where_option(is_some("version_id", filter.version.as_ref()))
-            .and_where_option(is_some("application_id", filter.application.as_ref()))
-            .and_where_option(is_some("credential_id", filter.credential.as_ref()))
-            .and_where_option(is_some("status", filter.status.as_ref()))
-            .and_where_option(is_some("source", filter.source.as_ref()))
-            .and_where_option(filter.from.map(|from| Expr::col("at").gte(from.value())))
-            .and_where_option(filter.to.map(|to| Expr::col("at").lt(to.value())));
-        if let Some(view) = &filter.view {
-            select.cond_where(view.condition());
+        if let Some(view) = &filter.view
+            && !view.covers(filter.api, filter.application)
+        {
+            return seen::page(&mut tx, tenant, filter, view, page).await;
         }
+        let mut select = tx.select::<StoredCall>();
+        select.cond_where(filter.condition());
         tx.page(select, page, Order::Desc, |call: &StoredCall| call.id.uuid())
             .await
     }

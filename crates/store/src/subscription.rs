@@ -5,7 +5,7 @@ use gatewright_model::consumer::{Application, Subscription, SubscriptionState};
 use gatewright_model::id::{ApiId, ApplicationId, EntityId, PlanId, PlanVersionId, SubscriptionId, TeamId};
 use gatewright_model::page::{Page, PageRequest};
 use gatewright_model::time::Timestamp;
-use sea_query::{Condition, Expr, ExprTrait, Order, Query, SelectStatement};
+use sea_query::{Condition, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 
 use crate::column::Column;
 use crate::error::StoreError;
@@ -71,18 +71,17 @@ impl Subscriptions<'_> {
         filter: &SubscriptionFilter,
         page: PageRequest,
     ) -> Result<Page<Subscription>, StoreError> {
-        let of_teams = filter.teams.as_deref().map(|teams| {
-            Condition::any()
-                .add(Expr::col("application_id").in_subquery(owned::<Application>(teams)))
-                .add(Expr::col("api_id").in_subquery(owned::<Api>(teams)))
-        });
+        let of_teams = filter
+            .teams
+            .as_deref()
+            .map(|teams| Expr::col("id").in_subquery(of_teams(teams)));
         let mut select = self.0.select::<Subscription>();
         select
             .and_where_option(is_some("application_id", filter.application.as_ref()))
             .and_where_option(is_some("api_id", filter.api.as_ref()))
             .and_where_option(is_some("plan_id", filter.plan.as_ref()))
             .and_where_option(is_some("state", filter.state.as_ref()))
-            .cond_where(Condition::all().add_option(of_teams));
+            .and_where_option(of_teams);
         self.0
             .page(select, page, Order::Desc, |subscription: &Subscription| {
                 subscription.id.uuid()
@@ -290,6 +289,22 @@ impl Subscriptions<'_> {
 
 fn live() -> Expr {
     is_in("state", &SubscriptionState::LIVE)
+}
+
+/// The subscriptions of the teams' applications, and those to their APIs: two
+/// lists that an index answers each, where no index answers either condition.
+fn of_teams(teams: &[TeamId]) -> SelectStatement {
+    let by = |column: &'static str, owned: SelectStatement| {
+        let mut select = Query::select();
+        select
+            .column("id")
+            .from(Subscription::TABLE)
+            .and_where(Expr::col(column).in_subquery(owned));
+        select
+    };
+    let mut select = by("application_id", owned::<Application>(teams));
+    select.union(UnionType::Distinct, by("api_id", owned::<Api>(teams)));
+    select
 }
 
 fn owned<T: Record>(teams: &[TeamId]) -> SelectStatement {

@@ -1,25 +1,24 @@
 //! Usage figures of a range: rollups, and what is added up of them already
 //! (`usage_sum.rs`), by bucket and by group.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use gatewright_model::histogram::LatencyHistogram;
 use gatewright_model::id::{ApiId, ApplicationId, CredentialId, EntityId, PlanId, TenantId, VersionId};
 use gatewright_model::state::Word;
 use gatewright_model::time::Timestamp;
 use gatewright_model::traffic::{CallSource, RollupValue};
-use sea_query::{Cond, Condition, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
+use sea_query::{Cond, Condition, Expr, ExprTrait, Query};
 use uuid::Uuid;
 
 use crate::call::TrafficView;
-use crate::column::Column;
 use crate::conn::{Access, Scope};
 use crate::error::StoreError;
 use crate::row::{Row, is, is_in, is_some};
 use crate::store::Store;
 use crate::tx::Tx;
+use crate::usage_split::Split;
 use crate::usage_sum::{Kind, Pieces, Span, TABLE as SUMS, within};
 
 pub(crate) const TABLE: &str = "usage_rollup";
@@ -41,9 +40,6 @@ const COLUMNS: [&str; 14] = [
     "latency",
     "source",
 ];
-
-/// What is added up by the database.
-const COUNTS: [&str; 5] = ["requests", "sample", "errors", "bytes_in", "bytes_out"];
 
 /// By what figures are split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,10 +124,64 @@ pub struct UsageGroups {
     pub total: u64,
 }
 
+/// What sums are about: these ids, under this label.
+#[derive(Debug, Clone)]
+struct Subjects {
+    ids: Vec<Uuid>,
+    label: String,
+}
+
+impl Subjects {
+    const fn of(ids: Vec<Uuid>) -> Self {
+        Self {
+            ids,
+            label: String::new(),
+        }
+    }
+
+    fn called(label: String) -> Self {
+        Self {
+            ids: vec![Uuid::nil()],
+            label,
+        }
+    }
+}
+
+/// A part of a question about figures.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// The sums that answer it, when there are such.
+    sums: Option<(Kind, Subjects)>,
+    /// By what its calls are seen; `None` for all that match.
+    pub(crate) seen: Option<Expr>,
+}
+
+impl Part {
+    /// Where sums that are split so are found, and of which ids they are; `None` when they are not kept so.
+    pub(crate) fn split(&self, by: Kind) -> Option<Option<Vec<Uuid>>> {
+        match &self.sums {
+            Some((Kind::All, _)) => Some(None),
+            Some((kind, of)) if *kind == by && self.seen.is_some() => Some(Some(of.ids.clone())),
+            _ => None,
+        }
+    }
+}
+
 impl UsageFilter {
-    /// The rows that match, before the range is looked at.
-    fn condition(&self, tenant: TenantId) -> Condition {
-        let mut all = Cond::all().add(is("tenant_id", &tenant));
+    /// The same question without a view, where all of the API or of the
+    /// application that it is about is seen.
+    fn settled(&self) -> Self {
+        let mut settled = self.clone();
+        if let Some(view) = &self.view
+            && view.covers(self.api, self.application)
+        {
+            settled.view = None;
+        }
+        settled
+    }
+
+    /// The rows that match, before the range is looked at and what is seen.
+    pub(crate) fn condition(&self, tenant: TenantId) -> Condition {
         let narrowed = [
             is_some("api_id", self.api.as_ref()),
             is_some("version_id", self.version.as_ref()),
@@ -142,21 +192,62 @@ impl UsageFilter {
             is_some("status", self.status.as_ref()),
             is_some("source", self.source.as_ref()),
         ];
-        for condition in narrowed.into_iter().flatten() {
-            all = all.add(condition);
+        let all = Cond::all().add(is("tenant_id", &tenant));
+        narrowed.into_iter().flatten().fold(all, Condition::add)
+    }
+
+    /// The question in parts that have no call in common and that an index answers each.
+    fn parts(&self) -> Vec<Part> {
+        let Some(view) = &self.view else {
+            return vec![Part {
+                sums: self.sums(),
+                seen: None,
+            }];
+        };
+        let bare = Self {
+            view: None,
+            ..self.clone()
+        };
+        let whole = matches!(bare.sums(), Some((Kind::All, _)));
+        let of = |kind, ids: Vec<Uuid>| whole.then_some((kind, Subjects::of(ids)));
+        let mut parts = Vec::new();
+        if !view.apis.is_empty() {
+            parts.push(Part {
+                sums: of(Kind::Api, view.apis.iter().map(|id| id.uuid()).collect()),
+                seen: Some(is_in("api_id", &view.apis)),
+            });
         }
-        match &self.view {
-            Some(view) => all.add(view.condition()),
-            None => all,
+        if !view.applications.is_empty() {
+            let own = is_in("application_id", &view.applications);
+            let elsewhere = is_in("api_id", &view.apis)
+                .not()
+                .or(Expr::col("api_id").is_null());
+            parts.push(if view.apis.is_empty() {
+                Part {
+                    sums: of(
+                        Kind::Application,
+                        view.applications.iter().map(|id| id.uuid()).collect(),
+                    ),
+                    seen: Some(own),
+                }
+            } else {
+                Part {
+                    sums: None,
+                    seen: Some(own.and(elsewhere)),
+                }
+            });
         }
+        parts
     }
 
     /// What sums tell of the figures, when they tell them: those of everything,
     /// or of one thing.
-    fn sums(&self) -> Option<(Kind, Uuid, String)> {
-        let id = |id: Uuid| (id, String::new());
+    fn sums(&self) -> Option<(Kind, Subjects)> {
+        let id = |id: Uuid| Subjects::of(vec![id]);
+        // A version that is asked for with an API is one of it.
+        let api = self.api.filter(|_| self.version.is_none());
         let things = [
-            self.api.map(|api| (Kind::Api, id(api.uuid()))),
+            api.map(|api| (Kind::Api, id(api.uuid()))),
             self.version.map(|version| (Kind::Version, id(version.uuid()))),
             self.plan.map(|plan| (Kind::Plan, id(plan.uuid()))),
             self.application
@@ -165,14 +256,14 @@ impl UsageFilter {
                 .map(|credential| (Kind::Credential, id(credential.uuid()))),
             self.operation
                 .clone()
-                .map(|key| (Kind::Operation, (Uuid::nil(), key))),
+                .map(|key| (Kind::Operation, Subjects::called(key))),
             self.status
-                .map(|status| (Kind::Status, (Uuid::nil(), status.to_string()))),
+                .map(|status| (Kind::Status, Subjects::called(status.to_string()))),
         ];
         let mut things = things.into_iter().flatten();
-        let (kind, (subject, label)) = things.next().unwrap_or((Kind::All, (Uuid::nil(), String::new())));
+        let of = things.next().unwrap_or((Kind::All, id(Uuid::nil())));
         let one = things.next().is_none() && self.source.is_none() && self.view.is_none();
-        one.then_some((kind, subject, label))
+        one.then_some(of)
     }
 
     /// The widest sums that fit into a bucket.
@@ -196,15 +287,24 @@ impl Store {
             sums: BTreeMap::new(),
         };
         let (from, to) = (minute(filter.from), filter.to);
-        let pieces = match (filter.group_by, filter.sums(), filter.widest()) {
-            (None, Some(of), Some(widest)) => {
-                let pieces = tx.pieces(from, to, widest).await?;
-                series.add_sums(&mut tx, tenant, &of, &pieces).await?;
-                pieces
-            }
-            _ => Pieces::minutes(from, to),
+        let filter = filter.settled();
+        let summed = match filter.widest() {
+            Some(widest) if filter.group_by.is_none() => Some(tx.pieces(from, to, widest).await?),
+            _ => None,
         };
-        series.add_rollups(&mut tx, tenant, filter, &pieces).await?;
+        let single = Pieces::minutes(from, to);
+        for part in filter.parts() {
+            let pieces = match (&part.sums, &summed) {
+                (Some(of), Some(pieces)) => {
+                    series.add_sums(&mut tx, tenant, of, pieces).await?;
+                    pieces
+                }
+                _ => &single,
+            };
+            series
+                .add_rollups(&mut tx, tenant, &filter, &part, pieces)
+                .await?;
+        }
         Ok(series.finish())
     }
 
@@ -222,16 +322,14 @@ impl Store {
     ) -> Result<UsageGroups, StoreError> {
         let mut tx = self.traffic_tx(Scope::Tenant(tenant), Access::Read).await?;
         let (from, to) = (minute(filter.from), filter.to);
-        // Sums are of one thing: what is split of something else is in the rollups alone.
-        let pieces = match filter.sums() {
-            Some((Kind::All, _, _)) => tx.pieces(from, to, Span::Day).await?,
-            _ => Pieces::minutes(from, to),
-        };
+        let filter = &filter.settled();
         let split = Split {
             tenant,
             filter,
             kind: Kind::of(filter.group_by),
-            pieces,
+            parts: filter.parts(),
+            summed: tx.pieces(from, to, Span::Day).await?,
+            single: Pieces::minutes(from, to),
         };
         split.read(&mut tx, among, limit).await
     }
@@ -255,7 +353,7 @@ impl Series {
         &mut self,
         tx: &mut Tx,
         tenant: TenantId,
-        (kind, subject, label): &(Kind, Uuid, String),
+        (kind, of): &(Kind, Subjects),
         pieces: &Pieces,
     ) -> Result<(), StoreError> {
         for span in Span::ALL {
@@ -278,8 +376,8 @@ impl Series {
                 .and_where(is("tenant_id", &tenant))
                 .and_where(is("span", span))
                 .and_where(is("kind", kind))
-                .and_where(is("subject", subject))
-                .and_where(is("label", label))
+                .and_where(is_in("subject", &of.ids))
+                .and_where(is("label", &of.label))
                 .cond_where(within("start", stretches));
             let mut rows = tx.conn.stream(&select);
             while let Some(row) = rows.try_next().await? {
@@ -295,6 +393,7 @@ impl Series {
         tx: &mut Tx,
         tenant: TenantId,
         filter: &UsageFilter,
+        part: &Part,
         pieces: &Pieces,
     ) -> Result<(), StoreError> {
         if pieces.minutes.is_empty() {
@@ -305,6 +404,7 @@ impl Series {
             .columns(COLUMNS)
             .from(TABLE)
             .cond_where(filter.condition(tenant))
+            .and_where_option(part.seen.clone())
             .cond_where(within("minute", &pieces.minutes));
         let mut rows = tx.conn.stream(&select);
         while let Some(row) = rows.try_next().await? {
@@ -337,162 +437,6 @@ impl Series {
 /// The sum of a column of whole numbers, which Postgres would make a decimal.
 pub(crate) fn sum(column: &str) -> Expr {
     Expr::cust(format!("CAST(SUM({column}) AS bigint)"))
-}
-
-/// Figures that are split by group: counted by the database, which finds the
-/// few groups with the most calls, and only their histograms are read.
-struct Split<'f> {
-    tenant: TenantId,
-    filter: &'f UsageFilter,
-    kind: Kind,
-    pieces: Pieces,
-}
-
-impl Split<'_> {
-    async fn read(&self, tx: &mut Tx, among: Option<&[Uuid]>, limit: u64) -> Result<UsageGroups, StoreError> {
-        let mut found = UsageGroups::default();
-        let Some(counts) = self.union(among, &COUNTS) else {
-            return Ok(found);
-        };
-        let mut select = Query::select();
-        select.columns(["subject", "label"]);
-        for column in COUNTS {
-            select.expr_as(sum(column), column);
-        }
-        select
-            .expr_as(Expr::cust("COUNT(*) OVER ()"), "total")
-            .from_subquery(counts, "part")
-            .group_by_columns(["subject", "label"])
-            .order_by("requests", Order::Desc)
-            .order_by("subject", Order::Asc)
-            .order_by("label", Order::Asc)
-            .limit(limit);
-        let mut keys = Vec::new();
-        for row in tx.conn.fetch_all(&select).await? {
-            let (subject, label): (Uuid, String) = (row.take(SUMS, "subject")?, row.take(SUMS, "label")?);
-            found.total = row.take(SUMS, "total")?;
-            found.groups.push(UsageSum {
-                bucket: self.filter.from,
-                group: self.kind.group(subject, label.clone()),
-                value: RollupValue {
-                    requests: row.take(SUMS, "requests")?,
-                    errors: row.take(SUMS, "errors")?,
-                    bytes_in: row.take(SUMS, "bytes_in")?,
-                    bytes_out: row.take(SUMS, "bytes_out")?,
-                    latency: LatencyHistogram::default(),
-                },
-                sample: row.take(SUMS, "sample")?,
-            });
-            keys.push((subject, label));
-        }
-        self.add_latency(tx, &keys, &mut found.groups).await?;
-        Ok(found)
-    }
-
-    async fn add_latency(
-        &self,
-        tx: &mut Tx,
-        keys: &[(Uuid, String)],
-        groups: &mut [UsageSum],
-    ) -> Result<(), StoreError> {
-        let places: HashMap<(Uuid, String), usize> = keys.iter().cloned().zip(0..).collect();
-        let subjects: Vec<Uuid> = keys.iter().map(|(subject, _)| *subject).collect();
-        // Where the thing is no id, all of its few groups are read.
-        let among = self.kind.column().map(|_| subjects.as_slice());
-        let Some(select) = self.union(among, &["latency"]) else {
-            return Ok(());
-        };
-        let mut rows = tx.conn.stream(&select);
-        while let Some(row) = rows.try_next().await? {
-            let key = (row.take(SUMS, "subject")?, row.take(SUMS, "label")?);
-            if let Some(group) = places.get(&key).and_then(|place| groups.get_mut(*place)) {
-                group.value.latency.merge(&row.take(SUMS, "latency")?);
-            }
-        }
-        Ok(())
-    }
-
-    /// The same columns of sums and rollups, with what each row is about.
-    fn union(&self, among: Option<&[Uuid]>, columns: &[&'static str]) -> Option<SelectStatement> {
-        let mut parts = Vec::new();
-        for span in Span::ALL {
-            let stretches = self.pieces.sums(*span);
-            if !stretches.is_empty() {
-                parts.push(self.of_sums(*span, stretches, among, columns));
-            }
-        }
-        if !self.pieces.minutes.is_empty() {
-            parts.push(self.of_rollups(among, columns));
-        }
-        let mut parts = parts.into_iter();
-        let mut select = parts.next()?;
-        for part in parts {
-            select.union(UnionType::All, part);
-        }
-        Some(select)
-    }
-
-    fn of_sums(
-        &self,
-        span: Span,
-        stretches: &[(i64, i64)],
-        among: Option<&[Uuid]>,
-        columns: &[&'static str],
-    ) -> SelectStatement {
-        let mut select = Query::select();
-        select
-            .columns(["subject", "label"])
-            .columns(columns.iter().copied())
-            .from(SUMS)
-            .and_where(is("tenant_id", &self.tenant))
-            .and_where(is("span", &span))
-            .and_where(is("kind", &self.kind))
-            .cond_where(within("start", stretches))
-            .and_where_option(among.map(|ids| is_in("subject", ids)));
-        select
-    }
-
-    fn of_rollups(&self, among: Option<&[Uuid]>, columns: &[&'static str]) -> SelectStatement {
-        let subject = match self.kind.column() {
-            Some(column) => Expr::col(column).if_null(Uuid::nil().value()),
-            None => Expr::val(Uuid::nil().value()),
-        };
-        let label = match self.kind {
-            Kind::Operation => Expr::col("operation").if_null(""),
-            Kind::Status => Expr::col("status").cast_as("text"),
-            _ => Expr::val(""),
-        };
-        let mut select = Query::select();
-        select
-            .expr_as(subject, "subject")
-            .expr_as(label, "label")
-            .from(TABLE);
-        for column in columns {
-            match *column {
-                "sample" => select.expr_as(
-                    Expr::cust("CASE WHEN source = 'sample' THEN requests ELSE 0 END"),
-                    "sample",
-                ),
-                column => select.column(column),
-            };
-        }
-        let among = self.kind.column().zip(among);
-        select
-            .cond_where(self.filter.condition(self.tenant))
-            .cond_where(within("minute", &self.pieces.minutes))
-            .and_where_option(among.map(|(column, ids)| one_of(column, ids)));
-        select
-    }
-}
-
-/// The column of a rollup holds one of the ids; where it holds none that is nil.
-fn one_of(column: &'static str, ids: &[Uuid]) -> Expr {
-    let known = is_in(column, ids);
-    if ids.iter().any(Uuid::is_nil) {
-        known.or(Expr::col(column).is_null())
-    } else {
-        known
-    }
 }
 
 const fn minute(at: Timestamp) -> Timestamp {

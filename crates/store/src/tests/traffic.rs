@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatewright_model::id::{EntityId, uuid_v7};
 use gatewright_model::page::{PageRequest, PageSize};
 use gatewright_model::time::Timestamp;
 use gatewright_model::traffic::{
@@ -9,7 +10,7 @@ use gatewright_model::traffic::{
 };
 use uuid::Uuid;
 
-use crate::call::CallFilter;
+use crate::call::{CallFilter, TrafficView};
 use crate::testing::sample::{World, id};
 use crate::testing::{NOW, store_test};
 use crate::usage::{GroupKey, UsageFilter, UsageGroup};
@@ -158,6 +159,68 @@ store_test! {
             assert_eq!(store.calls(world.tenant.id, &filter, PageRequest::default()).await.unwrap().items.len(), found);
             let filter = UsageFilter { view, ..wanted(None) };
             assert_eq!(store.usage(world.tenant.id, &filter).await.unwrap().len(), found);
+        }
+    }
+}
+
+/// The time at which a call was made is in its id, as gateways make them.
+fn made(world: &World, number: u32) -> CallRecord {
+    let at = NOW.minus(Duration::from_secs(u64::from(number) * 1_700));
+    let mut made = call(world, at, if number.is_multiple_of(9) { 500 } else { 200 }, 1_000);
+    made.id = EntityId::from_uuid(uuid_v7(at, [u8::try_from(number % 200).unwrap(); 10]));
+    let foreign = || Some(EntityId::from_uuid(Uuid::from_u128(77)));
+    match number % 7 {
+        0 => {
+            made.subject = CallSubject {
+                api_id: foreign(),
+                application_id: None,
+                ..CallSubject::default()
+            }
+        }
+        1 => made.subject.application_id = Some(EntityId::from_uuid(Uuid::from_u128(78))),
+        2 => made.subject.api_id = foreign(),
+        3..6 => made.subject = CallSubject::default(),
+        _ => {}
+    }
+    made
+}
+
+store_test! {
+    async fn what_is_seen_comes_page_by_page_newest_first(store: Store) {
+        let world = World::make(&store, "acme").await;
+        let calls: Vec<CallRecord> = (1..400).map(|number| made(&world, number)).collect();
+        store.write_traffic(Uuid::from_u128(1), &calls, &[], NOW).await.unwrap();
+        let view = TrafficView { applications: vec![world.application.id], apis: vec![world.api.id] };
+        let day = Some(NOW.minus(Duration::from_secs(2 * 86_400)));
+        let wide = CallFilter { view: Some(view), ..CallFilter::default() };
+        for filter in [
+            wide.clone(),
+            CallFilter { from: day, ..wide.clone() },
+            CallFilter { to: day, ..wide.clone() },
+            CallFilter { status: Some(500), ..wide.clone() },
+            CallFilter { application: Some(world.application.id), ..wide.clone() },
+            CallFilter { api: Some(EntityId::from_uuid(Uuid::from_u128(77))), ..wide.clone() },
+        ] {
+            let seen = |call: &&CallRecord| {
+                let subject = &call.subject;
+                (subject.api_id == Some(world.api.id) || subject.application_id == Some(world.application.id))
+                    && filter.from.is_none_or(|from| call.at >= from)
+                    && filter.to.is_none_or(|to| call.at < to)
+                    && filter.status.is_none_or(|status| call.status == status)
+                    && filter.application.is_none_or(|wanted| subject.application_id == Some(wanted))
+                    && filter.api.is_none_or(|wanted| subject.api_id == Some(wanted))
+            };
+            let expected: Vec<_> = calls.iter().filter(seen).map(|call| call.id).collect();
+            assert!(!expected.is_empty());
+            let mut found = Vec::new();
+            let mut page = PageRequest { size: PageSize::new(11).unwrap(), after: None };
+            loop {
+                let part = store.calls(world.tenant.id, &filter, page).await.unwrap();
+                found.extend(part.items.iter().map(|call| call.id));
+                let Some(next) = part.next else { break };
+                page.after = Some(next);
+            }
+            assert_eq!(found, expected, "{filter:?}");
         }
     }
 }

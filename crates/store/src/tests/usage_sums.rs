@@ -9,8 +9,9 @@ use gatewright_model::traffic::{CallRecord, CallSource, CallSubject};
 use uuid::Uuid;
 
 use super::traffic::{call, rollup};
+use crate::call::TrafficView;
 use crate::store::Store;
-use crate::testing::sample::{World, id};
+use crate::testing::sample::World;
 use crate::testing::{NOW, store_test};
 use crate::usage::{GroupKey, UsageFilter, UsageGroup, UsageSum};
 
@@ -46,8 +47,8 @@ fn wanted(hours: u32, step: Duration) -> UsageFilter {
 /// Three days of calls: to the world's API, to another, and by nobody in particular.
 fn calls(world: &World) -> Vec<CallRecord> {
     let other = CallSubject {
-        api_id: Some(id()),
-        application_id: Some(id()),
+        api_id: Some(named(2)),
+        application_id: Some(named(1)),
         operation: Some("other".into()),
         ..CallSubject::default()
     };
@@ -58,6 +59,9 @@ fn calls(world: &World) -> Vec<CallRecord> {
         match number % 5 {
             0 => one.subject = other.clone(),
             1 => one.subject = CallSubject::default(),
+            // Of the world's application to another API, and the other way round.
+            3 if number.is_multiple_of(2) => one.subject.api_id = other.api_id,
+            4 => one.subject.application_id = other.application_id,
             2 => one.source = CallSource::Sample,
             _ => {}
         }
@@ -82,6 +86,60 @@ async fn fold_all(store: &Store) -> usize {
             folded => all += folded,
         }
     }
+}
+
+/// What members of teams see: an application, an API, both, and both of others.
+fn views(world: &World) -> Vec<TrafficView> {
+    let (own, api) = (vec![world.application.id], vec![world.api.id]);
+    let (other, foreign) = (vec![named(1)], vec![named(2)]);
+    let view = |applications: &Vec<_>, apis: &Vec<_>| TrafficView {
+        applications: applications.clone(),
+        apis: apis.clone(),
+    };
+    vec![
+        view(&own, &Vec::new()),
+        view(&Vec::new(), &api),
+        view(&own, &api),
+        view(&other, &api),
+        view(&own, &foreign),
+    ]
+}
+
+/// The id with this number.
+fn named<I: EntityId>(number: u128) -> I {
+    I::from_uuid(Uuid::from_u128(number))
+}
+
+/// The answers to those who see a part.
+async fn seen_answers(store: &Store, world: &World) -> Vec<Vec<UsageSum>> {
+    let tenant = world.tenant.id;
+    let mut answers = Vec::new();
+    for view in views(world) {
+        for (group_by, api) in [
+            (None, None),
+            (Some(UsageGroup::Status), None),
+            (None, Some(world.api.id)),
+        ] {
+            let view = Some(view.clone());
+            let filter = UsageFilter {
+                view,
+                api,
+                group_by,
+                ..wanted(60, HOUR)
+            };
+            answers.push(store.usage(tenant, &filter).await.unwrap());
+        }
+        for group in GROUPS {
+            let filter = UsageFilter {
+                view: Some(view.clone()),
+                group_by: Some(group),
+                ..wanted(70, HOUR)
+            };
+            let found = store.usage_groups(tenant, &filter, None, 50).await.unwrap();
+            answers.push(found.groups);
+        }
+    }
+    answers
 }
 
 /// Every question that sums may answer, with its answer.
@@ -115,6 +173,7 @@ async fn answers(store: &Store, world: &World) -> Vec<Vec<UsageSum>> {
     ] {
         answers.push(store.usage(tenant, &filter).await.unwrap());
     }
+    answers.extend(seen_answers(store, world).await);
     for group in GROUPS {
         for api in [None, Some(world.api.id)] {
             let filter = UsageFilter {
