@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt};
 use gatewright_model::id::{EntityId, TenantId};
-use sea_query::{PostgresQueryBuilder, SqliteQueryBuilder};
+use sea_query::{PostgresQueryBuilder, SqliteQueryBuilder, Value};
 use sea_query_sqlx::SqlxBinder;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{
@@ -14,9 +14,11 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Transaction};
 
+use crate::arrays;
 use crate::error::StoreError;
 use crate::private_file;
 use crate::row::Row;
+use crate::schema::Kind;
 
 /// How long a caller waits for a free connection.
 pub(crate) const ACQUIRE: Duration = Duration::from_secs(2);
@@ -348,6 +350,31 @@ impl Conn {
         }
     }
 
+    /// Inserts rows whose columns are given as arrays, on Postgres alone: one short statement for any number of
+    /// rows, which is prepared once, where a value for each row and column is parsed and planned anew each time.
+    /// Not bounded in time.
+    pub(crate) async fn insert_arrays(
+        tx: &mut Transaction<'static, Postgres>,
+        table: &'static str,
+        columns: &[(&'static str, Kind)],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        let names: Vec<String> = columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let arrays: Vec<String> = (1..)
+            .zip(columns)
+            .map(|(number, (_, kind))| format!("${number}::{}[]", kind.postgres()))
+            .collect();
+        let sql = format!(
+            "INSERT INTO \"{table}\" ({}) SELECT * FROM UNNEST({})",
+            names.join(", "),
+            arrays.join(", ")
+        );
+        let arguments = arrays::of(columns, rows)?;
+        // Names of tables and columns are fixed in this crate.
+        let query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), arguments);
+        query.execute(&mut **tx).await.map(drop).map_err(StoreError::from)
+    }
+
     /// Runs fixed SQL of this crate, several statements if need be. Not bounded in time: migrations may take long.
     pub(crate) async fn run_fixed(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match self {
@@ -370,6 +397,14 @@ impl Conn {
         match self {
             Self::Postgres(tx) => bounded(tx.commit()).await,
             Self::Sqlite(tx) => bounded(tx.commit()).await,
+        }
+    }
+
+    /// The same for a transaction so large that writing it down takes its time.
+    pub(crate) async fn commit_large(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(tx) => tx.commit().await.map_err(StoreError::from),
+            Self::Sqlite(tx) => tx.commit().await.map_err(StoreError::from),
         }
     }
 

@@ -1,10 +1,12 @@
 //! The few places where the two databases truly differ, each a named function.
 
 use gatewright_model::time::Timestamp;
-use sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait, Func, Query, SelectStatement, Value};
 
 use crate::conn::{Conn, Dialect, Link};
 use crate::error::StoreError;
+use crate::schema::Kind;
+use crate::tx::Tx;
 
 /// Work that only one process at a time may do.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +108,33 @@ pub(crate) async fn lift_bounds(conn: &mut Conn) -> Result<(), StoreError> {
     match conn.dialect() {
         Dialect::Postgres => conn.run_fixed("SET LOCAL statement_timeout = 0").await,
         Dialect::Sqlite => conn.run_fixed("PRAGMA cache_size = -262144").await,
+    }
+}
+
+/// Writes rows in bulk, each way as fast as its database takes them.
+pub(crate) async fn fill(
+    tx: &mut Tx,
+    table: &'static str,
+    columns: &[(&'static str, Kind)],
+    rows: Vec<Vec<Value>>,
+) -> Result<(), StoreError> {
+    if let Conn::Postgres(postgres) = &mut tx.conn {
+        return Conn::insert_arrays(postgres, table, columns, rows).await;
+    }
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    tx.insert_rows(table, &names, None, rows).await
+}
+
+/// Lets the database count what was written in bulk, as Postgres does by itself only some minutes later: until then it
+/// would read whole tables. SQLite goes by the figures of its migrations.
+pub(crate) async fn count_rows(link: &Link) -> Result<(), StoreError> {
+    match link {
+        Link::Postgres { .. } => {
+            let mut conn = link.begin_as_owner().await?;
+            conn.run_fixed("ANALYZE").await?;
+            conn.commit().await
+        }
+        Link::Sqlite { .. } => Ok(()),
     }
 }
 

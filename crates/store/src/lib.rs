@@ -22,7 +22,7 @@ pub mod api;
 pub mod application;
 pub mod approval;
 pub mod archive;
-
+mod arrays;
 mod audience;
 pub mod audit;
 pub mod call;

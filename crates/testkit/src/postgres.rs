@@ -20,6 +20,8 @@ pub struct Postgres {
     directory: TempDir,
     binaries: PathBuf,
     port: u16,
+    /// Beside those of every test: `work_mem=8MB`.
+    settings: &'static [&'static str],
     process: Option<Process>,
 }
 
@@ -36,6 +38,15 @@ impl Postgres {
     /// When it is not installed or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with settings of the caller's.
+    ///
+    /// # Panics
+    /// As [`Postgres::start`].
+    #[must_use]
+    pub fn with(settings: &'static [&'static str]) -> Self {
         let binaries = binaries().expect("Postgres is installed (Debian: postgresql)");
         let directory = TempDir::with_prefix("gatewright-postgres-").expect("a temporary directory");
         if is_root() {
@@ -46,6 +57,7 @@ impl Postgres {
             directory,
             binaries,
             port: free_port(),
+            settings,
             process: None,
         };
         let data = postgres.data().into_os_string();
@@ -92,7 +104,8 @@ impl Postgres {
             "shared_buffers=64MB".to_owned(),
         ];
         let mut arguments = vec![OsString::from("-D"), self.data().into_os_string()];
-        for setting in settings {
+        let more = self.settings.iter().map(|setting| (*setting).to_owned());
+        for setting in settings.into_iter().chain(more) {
             arguments.extend(["-c".into(), setting.into()]);
         }
         let (program, arguments) = as_postgres(&self.binaries.join("postgres"), arguments);

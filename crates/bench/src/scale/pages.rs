@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use gatewright_testkit::http::Client;
 use gatewright_testkit::permissions::{Rule, table};
+use gatewright_testkit::redis::Redis;
 use gatewright_testkit::server::{ADMIN_EMAIL, ADMIN_PASSWORD, Server};
 use http::Method;
 
 use super::figures::{Figures, quantile};
 use super::seed::{DEVELOPER, PASSWORD, PUBLISHER};
-use super::stores::Filled;
+use super::stores::{self, Filled};
 use crate::usage::ProcessUsage;
 
 /// The bar of a whole page, in milliseconds (`portal-ux` 5.2).
@@ -53,7 +54,12 @@ pub(super) struct Visits {
 
 /// Starts the product on the store and asks it for pages.
 pub(super) async fn measure(filled: &Filled, visits: &Visits, figures: &mut Figures) -> anyhow::Result<()> {
-    let server = filled.setup.start();
+    // As it is run in production: beside Postgres stands Redis.
+    let redis = matches!(filled.kind, stores::Kind::Postgres).then(Redis::start);
+    let setup = redis.iter().fold(filled.setup.clone(), |setup, redis| {
+        setup.env("GATEWRIGHT_REDIS_URL", redis.url())
+    });
+    let server = setup.start();
     if visits.serve {
         eprintln!("{} as {ADMIN_EMAIL}, {ADMIN_PASSWORD}", server.ready());
         if let Some(url) = filled.setup.variable("GATEWRIGHT_DATABASE_URL") {

@@ -88,7 +88,9 @@ impl Store {
                 restoring.line(&line).await?;
             }
         }
-        restoring.finish().await
+        let rows = restoring.finish().await?;
+        dialect::count_rows(&self.control).await?;
+        Ok(rows)
     }
 }
 
@@ -272,8 +274,7 @@ impl Restoring {
                 dialect::add_call_day(&mut tx.conn, day).await?;
             }
         }
-        let columns: Vec<_> = open.columns.iter().map(|(column, _)| *column).collect();
-        tx.insert_rows(open.table.name, &columns, None, rows).await
+        dialect::fill(tx, open.table.name, &open.columns, rows).await
     }
 
     async fn finish(self) -> Result<u64, StoreError> {
@@ -282,9 +283,9 @@ impl Restoring {
         }
         // Usage without its configuration shows nothing; the other way round the figures would be lost unseen.
         if let Some(traffic) = self.traffic {
-            traffic.conn.commit().await?;
+            traffic.conn.commit_large().await?;
         }
-        self.control.conn.commit().await?;
+        self.control.conn.commit_large().await?;
         Ok(self.rows)
     }
 }
