@@ -6,9 +6,11 @@
 //! than the cost of a full burst ahead of now. When the pace changes, the TAT is
 //! moved so that as many permits as before count as used; only that takes a lock.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use crate::atomics::{AtomicI64, Mutex};
 
 /// Nanoseconds on a monotonic clock.
 pub type Nanos = i64;
@@ -152,6 +154,31 @@ fn clamp(nanos: u128) -> Nanos {
 
 fn duration(nanos: Nanos) -> Duration {
     Duration::from_nanos(nanos.max(0).unsigned_abs())
+}
+
+#[cfg(all(test, feature = "models"))]
+mod models {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::modelling::{explore, joined, spawn};
+
+    #[test]
+    fn a_burst_is_exact_in_every_order() {
+        explore(|| {
+            let pace = Pace::new(1, Duration::from_secs(86_400), 1);
+            let cell = Arc::new(Gcra::default());
+            let calls = [1, 2].map(|now| {
+                let cell = Arc::clone(&cell);
+                spawn(move || usize::from(cell.admit(pace, now, 1).is_ok()))
+            });
+            let mut admitted = usize::from(cell.admit(pace, 1, 1).is_ok());
+            admitted += calls.into_iter().map(joined).sum::<usize>();
+            assert_eq!(admitted, 1);
+            cell.refund(1);
+            assert!(cell.admit(pace, 2, 1).is_ok(), "what was given back is lost");
+        });
+    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,14 @@
 //! data), then [`ledger`] (its rules, without I/O), then [`limiter`] (the
 //! node's side) and [`notice`].
 
+mod atomics;
 pub mod authority;
 pub mod conformance;
 pub mod gcra;
 pub mod ledger;
 pub mod limiter;
+#[cfg(feature = "models")]
+pub mod modelling;
 pub mod notice;
 pub mod redis_authority;
 pub mod stored;

@@ -1,7 +1,7 @@
 //! The node's side of limits: permits that workers take with a few atomic
 //! operations, and one background task that leases them from the authority.
 //!
-//! - [`permits`]: what a worker touches. Start there.
+//! - [`permits`]: what a worker touches. Start there; `pool` is the word it counts down.
 //! - `book`: the account of the leases on one counter, without I/O.
 //! - `exchange`: the task that talks to the authority.
 //! - `registry`: which permits exist, and which may be forgotten.
@@ -9,10 +9,11 @@
 mod book;
 mod exchange;
 pub mod permits;
+mod pool;
 mod registry;
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::atomics::AtomicBool;
 use crate::authority::{Authority, PartitionTooLong};
 use crate::gcra::Nanos;
 use crate::limiter::exchange::Exchange;

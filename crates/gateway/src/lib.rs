@@ -13,6 +13,7 @@
 //! gets here); the way of a request over the wire starts in [`server`] and
 //! [`http1`].
 
+mod atomics;
 pub mod compiled;
 pub mod disk;
 pub mod metrics;

@@ -7,15 +7,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::atomics::{AtomicU32, AtomicUsize, mpsc};
 use crate::metrics::Metrics;
 use crate::server::{Phase, Settings};
 use crate::worker::Handed;
@@ -94,6 +95,12 @@ impl Acceptor {
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        self.hand_out(peer, || leave_reactor(stream));
+    }
+
+    /// Gives a connection to a worker, or refuses it: it is counted as long as
+    /// somebody has it, and once.
+    fn hand_out(&mut self, peer: SocketAddr, stream: impl FnOnce() -> io::Result<std::net::TcpStream>) {
         let Some(desk) = self
             .desks
             .iter()
@@ -106,7 +113,7 @@ impl Acceptor {
             self.metrics.connections_refused.add(1);
             return;
         };
-        let stream = match leave_reactor(stream) {
+        let stream = match stream() {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::debug!(%error, "connection lost before it was served");
@@ -154,6 +161,9 @@ impl Acceptor {
         Some(Arc::clone(open))
     }
 }
+
+#[cfg(all(test, feature = "models"))]
+mod models;
 
 /// Takes a socket out of the acceptor's event loop; it stays non-blocking.
 fn leave_reactor(stream: TcpStream) -> io::Result<std::net::TcpStream> {

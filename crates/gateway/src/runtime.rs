@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use gatewright_coordination::limiter::Limiter;
 use gatewright_model::api::VersionState;
 use gatewright_model::console_token::ConsoleSigner;
@@ -12,6 +11,7 @@ use gatewright_model::time::Clock;
 use gatewright_model::traffic::{CallSource, CallSubject};
 use http::{HeaderMap, HeaderValue, Method};
 
+use crate::atomics::ArcSwapOption;
 use crate::authorize::{Entry, Subscribed, Wanted, enter, identify, presented};
 use crate::compiled::{CompiledConfig, CompiledLimits, CompiledVersion, OperationMatch};
 use crate::limit::{Limits, Partitions, RateHeaders, WorkerPermits};
@@ -359,5 +359,7 @@ struct Passage<'c> {
     key_location: KeyLocation,
 }
 
+#[cfg(all(test, feature = "models"))]
+mod models;
 #[cfg(test)]
 mod tests;

@@ -11,11 +11,12 @@ use gatewright_model::id::NodeId;
 use gatewright_model::time::Entropy;
 use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 pub use crate::upstream::own::OwnListeners;
 pub use crate::upstream::pool::Keep;
 
+use crate::atomics::mpsc;
 use crate::listener::{self, Acceptor, Desk};
 use crate::metrics::Metrics;
 use crate::record::RecordQueue;
@@ -348,7 +349,7 @@ fn start_worker(
         .map_err(StartError::Worker)?;
     let desk = Desk {
         inbox,
-        open: Arc::new(AtomicUsize::new(0)),
+        open: Arc::default(),
     };
     Ok((desk, thread))
 }

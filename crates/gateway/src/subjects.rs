@@ -10,13 +10,15 @@
 mod record;
 mod shards;
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use gatewright_model::id::ApplicationId;
 use gatewright_model::secret::SecretHash;
 use gatewright_model::snapshot::Delta;
 use subtle::ConstantTimeEq;
+
+use crate::atomics::{AtomicI64, AtomicUsize, Mutex};
 
 use record::ApplicationChange;
 pub(crate) use record::{ApplicationRecord, CredentialRecord, FieldName, SubscriptionRecord};
@@ -143,6 +145,8 @@ impl Load {
     }
 }
 
+#[cfg(all(test, feature = "models"))]
+mod models;
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;

@@ -4,6 +4,7 @@
 pub(crate) mod connection;
 pub(crate) mod dates;
 pub(crate) mod drain;
+pub(crate) mod intake;
 pub(crate) mod memory;
 pub(crate) mod roster;
 
@@ -16,13 +17,15 @@ use std::time::Duration;
 use gatewright_model::time::Entropy;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::dates::Dates;
 use self::drain::DrainSignal;
+use self::intake::{Intake, Taken};
 use self::memory::{Memory, Pressure};
 use self::roster::Roster;
+use crate::atomics::mpsc;
 use crate::listener::Admission;
 use crate::metrics::WorkerMetrics;
 use crate::record::RecordQueue;
@@ -152,26 +155,28 @@ pub(crate) fn report(
 
 async fn work(
     worker: Rc<Worker>,
-    mut inbox: mpsc::Receiver<Handed>,
-    mut phase: watch::Receiver<Phase>,
+    inbox: mpsc::Receiver<Handed>,
+    phase: watch::Receiver<Phase>,
     cut_off: &AtomicUsize,
 ) {
+    let mut intake = Intake::new(inbox, phase);
     let mut connections = JoinSet::new();
     let mut sweep = tokio::time::interval(SWEEP);
     let (deadline, idle) = loop {
         tokio::select! {
-            Some(handed) = inbox.recv() => {
-                connections.spawn_local(accept(Rc::clone(&worker), handed));
-            }
+            taken = intake.next() => match taken {
+                Taken::Connection(handed) => {
+                    connections.spawn_local(accept(Rc::clone(&worker), handed));
+                }
+                Taken::Drain { until, idle } => break (until, idle),
+            },
             Some(ended) = connections.join_next() => log_panic(ended),
             _ = sweep.tick() => worker.pool.sweep(),
-            ending = draining(&mut phase) => break ending,
         }
     };
     worker.drain.turn_on(idle);
     let finish = async {
-        // The acceptor hands over what the system had accepted before, then closes the inbox.
-        while let Some(handed) = inbox.recv().await {
+        while let Some(handed) = intake.rest().await {
             connections.spawn_local(accept(Rc::clone(&worker), handed));
         }
         while let Some(ended) = connections.join_next().await {
@@ -189,18 +194,6 @@ async fn work(
     }
     connections.shutdown().await;
     worker.pool.clear();
-}
-
-/// Ends when the gateway drains, with the time by which it must be over and what becomes of idle connections.
-async fn draining(phase: &mut watch::Receiver<Phase>) -> (std::time::Instant, IdleConnections) {
-    loop {
-        if let Phase::Draining { until, idle } = *phase.borrow_and_update() {
-            return (until, idle);
-        }
-        if phase.changed().await.is_err() {
-            return (std::time::Instant::now(), IdleConnections::Close);
-        }
-    }
 }
 
 fn log_panic(ended: Result<(), tokio::task::JoinError>) {

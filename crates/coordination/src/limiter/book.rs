@@ -554,5 +554,7 @@ fn repeat(shape: Shape) -> Nanos {
     }
 }
 
+#[cfg(all(test, feature = "models"))]
+mod models;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

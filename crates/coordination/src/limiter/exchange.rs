@@ -125,6 +125,10 @@ impl Exchange {
             Wake::Refill(permits) => {
                 // Before the look: what is taken after it queues again.
                 permits.dequeued();
+                if self.node.away.load(Ordering::Relaxed) {
+                    // It waits since before that was known, and nobody will answer.
+                    permits.wake();
+                }
                 let key = permits.key();
                 let account = self.accounts.entry(key.clone()).or_insert_with(|| {
                     let book = Book::new(&permits, now);
@@ -336,3 +340,6 @@ fn schedule(
         agenda.push(Reverse((due, key)));
     }
 }
+
+#[cfg(all(test, feature = "models"))]
+mod models;

@@ -6,15 +6,16 @@
 //! also sees an end that is not too late.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use gatewright_model::limit::OnStoreFailure;
-use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
+use crate::atomics::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Notify};
 use crate::authority::{CounterKey, KnownUse, LeaseAnswer, PartitionKey};
 use crate::gcra::{Gcra, Nanos, Pace, Refuse};
+use crate::limiter::pool::{Pool, Round};
 use crate::limiter::registry::{LimitEntry, Rule};
 use crate::limiter::{Wake, nanos};
 use crate::terms::Shape;
@@ -54,7 +55,7 @@ pub struct Exhausted {
 /// Where a permit came from, so that it can go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
-    Pool { round: u32 },
+    Pool(Round),
     Cell,
     Overdraft,
 }
@@ -74,7 +75,7 @@ pub struct Permits {
     /// The rate where it is kept locally.
     cell: Gcra,
     /// Permits that were leased and not taken.
-    pool: AtomicU64,
+    pool: Pool,
     /// Until when the pool may be used.
     usable_until: AtomicI64,
     /// With fewer permits than this in the pool, more are asked for.
@@ -82,8 +83,6 @@ pub struct Permits {
     /// What the authority said was left for everybody.
     unleased: AtomicU64,
     reset_at: AtomicI64,
-    /// Counts how often the pool was closed, so that no permit comes back into another one.
-    round: AtomicU32,
     waiting: AtomicU32,
     queued: AtomicBool,
     pub(super) partition: PartitionKey,
@@ -110,8 +109,7 @@ impl Permits {
             limit,
             partition,
             cell: Gcra::default(),
-            pool: AtomicU64::new(0),
-            round: AtomicU32::new(0),
+            pool: Pool::default(),
             usable_until: AtomicI64::new(0),
             low: AtomicU64::new(0),
             unleased: AtomicU64::new(0),
@@ -186,11 +184,7 @@ impl Permits {
     /// another reason.
     pub fn refund(&self, taken: &Taken) {
         match taken.source {
-            Source::Pool { round } => {
-                if self.round.load(Ordering::Acquire) == round {
-                    self.pool.fetch_add(1, Ordering::AcqRel);
-                }
-            }
+            Source::Pool(round) => self.pool.put_back(round),
             Source::Cell => self.cell.refund(1),
             Source::Overdraft => {
                 // What was reported in between stays counted.
@@ -208,31 +202,16 @@ impl Permits {
     }
 
     fn take_leased(self: &Arc<Self>, now: Nanos) -> Option<Taken> {
-        // Read first: a pool that is closed in between makes the refund too old, not too new.
-        let round = self.round.load(Ordering::Acquire);
-        let mut pool = self.pool.load(Ordering::Acquire);
-        loop {
-            let left = pool.checked_sub(1)?;
-            if now >= self.usable_until.load(Ordering::Acquire) {
-                return None;
-            }
-            match self
-                .pool
-                .compare_exchange_weak(pool, left, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => {
-                    if left < self.low.load(Ordering::Relaxed) {
-                        self.enqueue();
-                    }
-                    return Some(Taken {
-                        remaining: self.unleased.load(Ordering::Relaxed).saturating_add(left),
-                        reset_after: until(&self.reset_at, now),
-                        source: Source::Pool { round },
-                    });
-                }
-                Err(newer) => pool = newer,
-            }
+        let usable = || now < self.usable_until.load(Ordering::Acquire);
+        let (round, left) = self.pool.take(usable)?;
+        if left < self.low.load(Ordering::Relaxed) {
+            self.enqueue();
         }
+        Some(Taken {
+            remaining: self.unleased.load(Ordering::Relaxed).saturating_add(left),
+            reset_after: until(&self.reset_at, now),
+            source: Source::Pool(round),
+        })
     }
 
     fn exhausted(&self, now: Nanos) -> Exhausted {
@@ -373,20 +352,19 @@ impl Permits {
     }
 
     pub(super) fn pool(&self) -> u64 {
-        self.pool.load(Ordering::Acquire)
+        self.pool.permits()
     }
 
     /// Takes everything out and lets nobody take from it any more.
     pub(super) fn close_pool(&self) -> u64 {
         self.usable_until.store(0, Ordering::Release);
-        self.round.fetch_add(1, Ordering::AcqRel);
         self.low.store(0, Ordering::Relaxed);
-        self.pool.swap(0, Ordering::AcqRel)
+        self.pool.close()
     }
 
     /// Takes up to so many out of the pool; says how many it got.
     pub(super) fn withdraw(&self, permits: u64) -> u64 {
-        subtract(&self.pool, permits)
+        self.pool.withdraw(permits)
     }
 
     /// Puts granted permits into the pool; all of it may be used until `until`.
@@ -394,7 +372,7 @@ impl Permits {
         self.usable_until.store(until, Ordering::Release);
         self.low.store(low, Ordering::Relaxed);
         self.exhausted_until.store(0, Ordering::Relaxed);
-        self.pool.fetch_add(permits, Ordering::AcqRel);
+        self.pool.add(permits);
     }
 
     /// The end of the pool, when the lease that ended first is gone.

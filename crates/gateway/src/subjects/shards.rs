@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use crate::atomics::ArcSwap;
 
 /// A power of two. With a million records a list has about a thousand: a change
 /// copies some 100 KB, which takes microseconds.
-const SHARDS: usize = 1_024;
+const SHARDS: usize = if cfg!(feature = "models") { 2 } else { 1_024 };
 
 /// A record that is found by a key.
 pub(super) trait Keyed: Clone {

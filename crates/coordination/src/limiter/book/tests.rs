@@ -16,16 +16,16 @@ use crate::limiter::registry::Registry;
 use crate::limiter::{Cluster, LimiterSettings, Node, Wake};
 
 /// A full ten seconds.
-const START: i64 = 1_764_001_800_000;
+pub(super) const START: i64 = 1_764_001_800_000;
 const WINDOW: i64 = 10_000;
 
-fn id<I: EntityId>(number: u64) -> I {
+pub(in crate::limiter) fn id<I: EntityId>(number: u64) -> I {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&number.to_be_bytes());
     I::from_uuid(uuid_v7(Timestamp::from_millis(1), random))
 }
 
-fn limit(kind: LimitKind, amount: u64) -> Limit {
+pub(in crate::limiter) fn limit(kind: LimitKind, amount: u64) -> Limit {
     Limit {
         id: id::<LimitId>(1),
         name: "test".parse().unwrap(),
@@ -43,21 +43,29 @@ fn limit(kind: LimitKind, amount: u64) -> Limit {
 }
 
 /// A node without its task: the test is the task.
-struct Bench {
+pub(super) struct Bench {
     node: Arc<Node>,
     registry: Registry,
-    permits: Arc<Permits>,
-    book: Book,
+    pub(super) permits: Arc<Permits>,
+    pub(super) book: Book,
     alive: bool,
     on_its_way: Option<LeaseAnswer>,
-    _woken: mpsc::UnboundedReceiver<Wake>,
+    #[cfg_attr(
+        not(feature = "models"),
+        expect(dead_code, reason = "the models ask who was woken")
+    )]
+    pub(super) woken: mpsc::UnboundedReceiver<Wake>,
 }
 
 impl Bench {
-    fn new(number: u64, limit: &Limit) -> Self {
+    pub(super) fn new(number: u64, limit: &Limit) -> Self {
         let (wake, woken) = mpsc::unbounded_channel();
         let nodes = 3.try_into().unwrap();
-        let settings = LimiterSettings::new(id(number), Cluster::Shared { nodes });
+        let settings = LimiterSettings {
+            // Whoever waits does so until it is told.
+            wait: Duration::from_secs(3_600),
+            ..LimiterSettings::new(id(number), Cluster::Shared { nodes })
+        };
         let node = Arc::new(Node::new(settings, wake));
         let registry = Registry::default();
         let permits = registry.limit(&node, limit).permits("p").unwrap();
@@ -68,12 +76,12 @@ impl Bench {
             node,
             alive: true,
             on_its_way: None,
-            _woken: woken,
+            woken,
         }
     }
 
     fn take(&self, now: Nanos) -> bool {
-        let at: Instant = self.node.instant(now);
+        let at = self.instant(now);
         let taken = self.alive && matches!(self.permits.take(at), Some(Decision::Taken(_)));
         if !taken {
             self.permits.pretend_waiting(1);
@@ -81,7 +89,7 @@ impl Bench {
         taken
     }
 
-    fn look(&mut self, now: Nanos, lease: u64, mode: Mode) -> Option<LeaseRequest> {
+    pub(super) fn look(&mut self, now: Nanos, lease: u64, mode: Mode) -> Option<LeaseRequest> {
         let asker = Asker {
             node: self.node.id,
             nodes: 3,
@@ -93,11 +101,22 @@ impl Bench {
         }
     }
 
+    pub(super) fn instant(&self, now: Nanos) -> Instant {
+        self.node.instant(now)
+    }
+
     fn deliver(&mut self, now: Nanos) {
         if let Some(answer) = self.on_its_way.take() {
             self.book.answered(&self.permits, &answer, false, now);
             self.permits.pretend_waiting(0);
         }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // Limits and permits hold each other.
+        self.registry.clear();
     }
 }
 
