@@ -230,9 +230,7 @@ fn nobody_failed(crowd: Crowd) -> usize {
 }
 
 async fn r06_no_call_fails_while_processes_are_replaced(mut world: World) {
-    let mut quota = limit("quota", "monthly", 100_000_000, "1mo");
-    // An authority that is slow because everything here shares two cores is not what this is about.
-    quota["on_store_failure"] = json!("local");
+    let quota = limit("quota", "monthly", 100_000_000, "1mo");
     let published = world.publish("lasting", json!({"limits": [quota]})).await;
     let consumer = world.consumer(&published).await;
     let mut servers: Vec<Server> = std::iter::once(world.server).chain(world.node).collect();

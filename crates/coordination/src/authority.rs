@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{self, BoxFuture};
 use gatewright_model::id::{LeaseId, LimitId, NodeId};
 use gatewright_model::limit::{Limit, LimitKind, ResetKind, Window};
 use jiff::tz::TimeZone;
@@ -210,4 +211,9 @@ pub trait Authority: Send + Sync + fmt::Debug {
     /// Answers a batch of requests. Either all of it was done, or it is unknown
     /// what was done: then the same batch may be sent again.
     fn lease(&self, batch: Vec<LeaseRequest>) -> BoxFuture<'_, Result<Vec<LeaseAnswer>, AuthorityAway>>;
+
+    /// Does ahead what the first request would wait for.
+    fn warm_up(&self) -> BoxFuture<'_, Result<(), AuthorityAway>> {
+        future::ready(Ok(())).boxed()
+    }
 }

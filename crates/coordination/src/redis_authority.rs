@@ -50,8 +50,8 @@ impl std::fmt::Debug for RedisAuthority {
 }
 
 impl RedisAuthority {
-    /// An authority at this address (`redis://` or `rediss://`). It connects with
-    /// the first request, and again by itself.
+    /// An authority at this address (`redis://` or `rediss://`). It connects when
+    /// it is warmed up or asked, and again by itself.
     ///
     /// # Errors
     /// When the address cannot be understood.
@@ -63,6 +63,15 @@ impl RedisAuthority {
             origin: Instant::now(),
             at_origin: AtomicI64::new(0),
         })
+    }
+
+    /// Connects, leaves the script there and learns the time.
+    async fn meet(&self) -> Result<(), AuthorityAway> {
+        let mut connection = self.connection().await?;
+        self.script.load_async(&mut connection).await?;
+        let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut connection).await?;
+        self.learn_time(seconds.saturating_mul(1_000_000).saturating_add(micros));
+        Ok(())
     }
 
     async fn run(&self, batch: Vec<LeaseRequest>) -> Result<Vec<LeaseAnswer>, AuthorityAway> {
@@ -187,6 +196,10 @@ impl RedisAuthority {
 impl Authority for RedisAuthority {
     fn lease(&self, batch: Vec<LeaseRequest>) -> BoxFuture<'_, Result<Vec<LeaseAnswer>, AuthorityAway>> {
         self.run(batch).boxed()
+    }
+
+    fn warm_up(&self) -> BoxFuture<'_, Result<(), AuthorityAway>> {
+        self.meet().boxed()
     }
 }
 

@@ -15,6 +15,7 @@ use gatewright_gateway::source::NodeStatus;
 use gatewright_gateway::sync::{Booted, ConfigSync, DiskUse, Ends};
 use gatewright_model::id::{EntityId, NodeId, uuid_v7};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -66,7 +67,7 @@ impl GatewayRole {
         if !base.config.roles.has(Role::Gateway) {
             return Ok(None);
         }
-        let limiter = Arc::new(limiter(base)?);
+        let limiter = Arc::new(limiter(base).await?);
         let keys = CallerKeys {
             credentials: base.master_key.secret_hasher(),
             console: base.master_key.console_signer(),
@@ -229,7 +230,7 @@ async fn boot(base: &Foundation, view: &GatewayView, rows: &Arc<NodeRows>) -> Re
     })
 }
 
-fn limiter(base: &Foundation) -> Result<Limiter, Failure> {
+async fn limiter(base: &Foundation) -> Result<Limiter, Failure> {
     let authority = counters::authority(base)?;
     let sources = Sources {
         clock: Arc::clone(&base.clock),
@@ -248,6 +249,13 @@ fn limiter(base: &Foundation) -> Result<Limiter, Failure> {
     } else {
         (STORE_CALL, STORE_DECISION)
     };
+    // The first calls wait for permits, not for a connection too. One that is
+    // away does not keep this process from starting: each limit acts as it says.
+    match timeout(settings.call_budget, authority.warm_up()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the authority of the limits is not there yet"),
+        Err(_) => tracing::debug!("the authority of the limits is slow"),
+    }
     Ok(Limiter::start(
         settings,
         authority,
