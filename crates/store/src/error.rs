@@ -220,13 +220,14 @@ fn is_refusal(code: &str, message: &str) -> bool {
     matches!(code, "42501" | "P0001" | "1811") || message.contains("append-only")
 }
 
-/// Postgres classes 28 (who signs in), 3D (the database's name), 08 (connection), 53 (resources), 57 (operator), 40 (serialisation, deadlock), 55P03 (lock);
+/// Postgres classes 28 (who signs in), 3D (the database's name), 08 (connection), 53 (resources), 57 (operator), 40 (serialisation, deadlock), 55P03 (lock),
+/// 25P03 and 25P04 (a transaction that stood still for too long, because this process got no turn);
 /// SQLite BUSY, LOCKED, IOERR, FULL and CANTOPEN with their extended codes (low byte).
 fn is_passing(code: &str) -> bool {
     if let (Ok(number), true) = (code.parse::<u32>(), code.len() < 5) {
         return matches!(number & 0xff, 5 | 6 | 10 | 13 | 14);
     }
-    code == "55P03"
+    matches!(code, "55P03" | "25P03" | "25P04")
         || ["08", "53", "57", "40", "28", "3D"]
             .iter()
             .any(|class| code.starts_with(class))
@@ -251,7 +252,9 @@ mod tests {
 
     #[test]
     fn passing_failures_are_told_from_faults() {
-        for code in ["08006", "53300", "57014", "40P01", "55P03", "5", "517", "261"] {
+        for code in [
+            "08006", "53300", "57014", "40P01", "55P03", "25P03", "5", "517", "261",
+        ] {
             assert!(is_passing(code), "{code}");
         }
         for code in ["42601", "23505", "1", "11", ""] {
