@@ -13,6 +13,9 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct ArcSwap<T> {
     /// Which of the values holds.
     current: AtomicUsize,
+    /// Loom forgets a load when another thread loads too, and with it an order to
+    /// try; it forgets no step of this. It orders nothing else.
+    steps: AtomicUsize,
     /// All there ever were. Behind it stands no loom: it is no part of the model.
     values: Mutex<Vec<Arc<T>>>,
 }
@@ -21,11 +24,13 @@ impl<T> ArcSwap<T> {
     pub(crate) fn from_pointee(value: T) -> Self {
         Self {
             current: AtomicUsize::new(0),
+            steps: AtomicUsize::new(0),
             values: Mutex::new(vec![Arc::new(value)]),
         }
     }
 
     pub(crate) fn load(&self) -> Arc<T> {
+        self.step();
         let current = self.current.load(Ordering::Acquire);
         let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&values[current])
@@ -35,6 +40,10 @@ impl<T> ArcSwap<T> {
         self.load()
     }
 
+    fn step(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn store(&self, value: Arc<T>) {
         let next = {
             let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,6 +51,8 @@ impl<T> ArcSwap<T> {
             values.len() - 1
         };
         self.current.swap(next, Ordering::AcqRel);
+        // Others may look before the caller goes on.
+        self.step();
     }
 }
 
