@@ -35,10 +35,10 @@ pub fn explore(model: impl Fn() + Send + Sync + 'static) {
 /// When there is no runtime to be had.
 pub fn with_timers(model: impl Fn() + Send + Sync + 'static) {
     // Nobody turns it.
-    let frozen = tokio::runtime::Builder::new_current_thread()
+    let built = tokio::runtime::Builder::new_current_thread()
         .enable_time()
-        .build()
-        .expect("a runtime");
+        .build();
+    let frozen = must(built, "a runtime");
     explore(move || {
         let _entered = frozen.enter();
         model();
@@ -51,7 +51,7 @@ pub fn with_timers(model: impl Fn() + Send + Sync + 'static) {
 /// Outside of a model.
 pub fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let thread = thread::Builder::new().stack_size(STACK);
-    thread.spawn(work).expect("loom always starts threads")
+    must(thread.spawn(work), "loom always starts threads")
 }
 
 /// Waits for a thread of a model.
@@ -59,7 +59,12 @@ pub fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Jo
 /// # Panics
 /// When the thread did.
 pub fn joined<T>(thread: JoinHandle<T>) -> T {
-    thread.join().expect("a panic ends the model before")
+    must(thread.join(), "a panic ends the model before")
+}
+
+#[expect(clippy::expect_used, reason = "models are tests, whose failure is a panic")]
+fn must<T, E: std::fmt::Debug>(result: Result<T, E>, why: &str) -> T {
+    result.expect(why)
 }
 
 /// Runs a future on this thread. It is asked again only when it was woken, so

@@ -1,6 +1,8 @@
 //! The acceptor, a worker and the end of a gateway in every order: each
 //! connection is served or refused, never both, and counted as long as it is open.
 
+#![expect(clippy::unwrap_used, reason = "models are tests, whose failure is a panic")]
+
 use std::sync::OnceLock;
 use std::time::Instant;
 

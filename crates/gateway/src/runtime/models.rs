@@ -1,6 +1,8 @@
 //! A configuration that is put into service beside those who decide by it, in
 //! every order that the memory model allows.
 
+#![expect(clippy::unwrap_used, reason = "models are tests, whose failure is a panic")]
+
 use gatewright_coordination::modelling::{joined, spawn, with_timers};
 use gatewright_model::plan::Security;
 

@@ -182,7 +182,7 @@ fn waiting_call(bench: &Bench, over: &UnboundedSender<()>) -> JoinHandle<Decisio
     let (permits, over) = (Arc::clone(&bench.permits), over.clone());
     spawn(move || {
         let decision = complete(permits.wait());
-        over.send(()).unwrap();
+        assert!(over.send(()).is_ok(), "the model waits for its calls");
         decision
     })
 }

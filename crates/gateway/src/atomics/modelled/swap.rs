@@ -29,6 +29,10 @@ impl<T> ArcSwap<T> {
         }
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "values are only added, and the number is of one that was"
+    )]
     pub(crate) fn load(&self) -> Arc<T> {
         self.step();
         let current = self.current.load(Ordering::Acquire);
